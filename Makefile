@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# `make demo` and `make check` install what is missing and do everything; `make` only builds.
+
+PREFIX ?= /usr/local
+SBINDIR ?= $(PREFIX)/sbin
+MANDIR ?= $(PREFIX)/share/man
+BUILD := build
+
+CC ?= cc
+CLANG ?= clang
+CFLAGS ?= -O2 -g
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Werror
+# Looked up when first used, after `scripts/setup` had its chance to install them.
+BPFTOOL = $(shell scripts/find-bpftool)
+LIBS = $(shell pkg-config --libs libbpf jansson libelf zlib) -lm
+
+# BPF programs are compiled for the processor whose registers and barriers they may use.
+ARCH := $(shell uname -m | sed -e 's/x86_64/x86/' -e 's/aarch64/arm64/')
+BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Wno-unused-parameter -Werror \
+	-Ivmlinux -Ibpf
+# The definitions of maps must be linked before their extern declarations (seen with libbpf 1.1:
+# otherwise all maps end up at offset 0).
+BPF_SOURCES := bpf/maps.bpf.c $(filter-out bpf/maps.bpf.c,$(wildcard bpf/*.bpf.c))
+BPF_HEADERS := $(wildcard bpf/*.h) vmlinux/vmlinux.h
+
+CPPFLAGS_ALL := -D_GNU_SOURCE -Isrc -Ibpf -I$(BUILD)
+CFLAGS_ALL := -std=gnu11 $(WARNINGS) $(CFLAGS)
+SOURCES := $(wildcard src/*.c src/*/*.c)
+OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
+LIBRARY_OBJECTS := $(filter-out $(BUILD)/src/main.o,$(OBJECTS))
+
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+WORKLOADS := $(patsubst tests/workloads/%.c,$(BUILD)/tests/%,$(wildcard tests/workloads/*.c))
+
+.PHONY: all demo check lint install clean tests bpf-arm64
+
+all: $(BUILD)/whystall
+
+demo:
+	@scripts/setup demo
+	@$(MAKE) --no-print-directory all
+	@scripts/demo $(BUILD)/whystall
+
+check:
+	@scripts/setup check
+	@$(MAKE) --no-print-directory all tests bpf-arm64
+	@scripts/check
+
+lint:
+	@scripts/setup check
+	@$(MAKE) --no-print-directory $(BUILD)/whystall.skel.h
+	@scripts/lint -- -std=gnu11 $(CPPFLAGS_ALL) $(filter-out -Werror,$(WARNINGS))
+
+tests: $(UNIT_TESTS) $(WORKLOADS)
+
+# The programs must stay portable: compiled, not run.
+bpf-arm64: $(BPF_SOURCES:bpf/%.bpf.c=$(BUILD)/arm64/%.bpf.o)
+
+install: all
+	install -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(MANDIR)/man8
+	install -m 755 $(BUILD)/whystall $(DESTDIR)$(SBINDIR)/whystall
+	install -m 644 docs/whystall.8 $(DESTDIR)$(MANDIR)/man8/whystall.8
+
+clean:
+	rm -rf $(BUILD)
+
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(BPF_HEADERS)
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -D__TARGET_ARCH_$(ARCH) -c $< -o $@
+
+$(BUILD)/arm64/%.bpf.o: bpf/%.bpf.c $(BPF_HEADERS)
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -D__TARGET_ARCH_arm64 -c $< -o $@
+
+$(BUILD)/whystall.bpf.o: $(BPF_SOURCES:bpf/%.bpf.c=$(BUILD)/bpf/%.bpf.o)
+	$(BPFTOOL) gen object $@ $^
+
+$(BUILD)/whystall.skel.h: $(BUILD)/whystall.bpf.o
+	$(BPFTOOL) gen skeleton $< name whystall_bpf > $@.tmp
+	mv $@.tmp $@
+
+$(BUILD)/src/%.o: src/%.c $(BUILD)/whystall.skel.h
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+
+$(BUILD)/whystall: $(OBJECTS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# Unit tests link the production objects.
+$(BUILD)/tests/unit/%: tests/unit/%.c $(LIBRARY_OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -o $@ $< $(LIBRARY_OBJECTS) \
+		$(LIBS) $(shell pkg-config --libs cmocka)
+
+$(BUILD)/tests/fuse_delay: EXTRA = $(shell pkg-config --cflags --libs fuse3)
+$(BUILD)/tests/%: tests/workloads/%.c
+	@mkdir -p $(@D)
+	$(CC) -O2 -Wall -Wextra -Werror -std=gnu11 -D_GNU_SOURCE -pthread -o $@ $< $(EXTRA)
+
+-include $(OBJECTS:.o=.d) $(UNIT_TESTS:=.d)

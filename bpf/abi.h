@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * What the BPF programs and user space share: the shapes of the map values. No other header is
+ * included by both sides, and this one includes none: the BPF side gets its integer types from
+ * vmlinux.h, user space from linux/types.h.
+ *
+ * Times are nanoseconds, sizes bytes. Counters only grow.
+ */
+#ifndef WHYSTALL_ABI_H
+#define WHYSTALL_ABI_H
+
+enum {
+	COMM_LEN = 16,
+	CMDLINE_LEN = 256,
+	RESERVED_ROWS = 256, /* I/O rows beyond max_keys, kept for the owners below OWNER_FIRST */
+};
+
+enum io_op { IO_READ, IO_WRITE, IO_DISCARD, IO_FLUSH, IO_OPS };
+enum io_cause { CAUSE_SUBMIT, CAUSE_WRITEBACK, IO_CAUSES };
+
+/*
+ * Latency histogram: log-linear, 16 buckets in each power of two from 1 us to 64 s (2^10 to 2^36 ns),
+ * one bucket below and one above. A bucket holds (lower, upper]: the index is taken from ns - 1, so
+ * that buckets add up exactly to ones with upper bounds at powers of two.
+ */
+enum {
+	HISTOGRAM_MIN_LOG2 = 10,
+	HISTOGRAM_MAX_LOG2 = 36,
+	HISTOGRAM_SUB_LOG2 = 4,
+	HISTOGRAM_BUCKETS =
+		((HISTOGRAM_MAX_LOG2 - HISTOGRAM_MIN_LOG2) << HISTOGRAM_SUB_LOG2) + 2,
+};
+
+static inline __attribute__((always_inline)) __u32 histogram_index(__u64 ns)
+{
+	__u64 v = ns ? ns - 1 : 0;
+	__u32 log2 = 0;
+
+	if (v >> HISTOGRAM_MIN_LOG2 == 0)
+		return 0;
+	if (v >> HISTOGRAM_MAX_LOG2 != 0)
+		return HISTOGRAM_BUCKETS - 1;
+	/* Binary search for the highest bit: BPF has no instruction for it. v is below 2^36. */
+	if (v >> 32)
+		log2 = 32;
+	if (v >> (log2 + 16))
+		log2 += 16;
+	if (v >> (log2 + 8))
+		log2 += 8;
+	if (v >> (log2 + 4))
+		log2 += 4;
+	if (v >> (log2 + 2))
+		log2 += 2;
+	if (v >> (log2 + 1))
+		log2 += 1;
+	return 1 + ((log2 - HISTOGRAM_MIN_LOG2) << HISTOGRAM_SUB_LOG2) +
+	       ((__u32)(v >> (log2 - HISTOGRAM_SUB_LOG2)) & ((1 << HISTOGRAM_SUB_LOG2) - 1));
+}
+
+/*
+ * An owner is who requests are charged to: a process, or one of the rows that stand for no process.
+ * An index into the table of owners; indexes below OWNER_FIRST are fixed.
+ */
+enum {
+	OWNER_UNKNOWN = 0, /* nobody could be named: "unattributed" */
+	OWNER_OUTSIDE = 1, /* a process that is not part of the job */
+	OWNER_FOLDED = 2,  /* of the job, but no row was free */
+	OWNER_EXITED = 3,  /* sum of exited processes whose rows were needed; filled by user space */
+	OWNER_FIRST = 4,
+};
+
+enum owner_kind { OWNER_FREE, OWNER_FIXED, OWNER_PROCESS, OWNER_CGROUP };
+
+struct owner {
+	__u32 kind; /* enum owner_kind */
+	__u32 tgid; /* as the kernel knows it, in the initial PID namespace */
+	__u32 pid;  /* the same as whystall's own PID namespace knows it */
+	__u32 ppid;
+	__u32 threads;     /* that were seen inside the window */
+	__u32 cmdline_len; /* 0: not known to BPF, user space asks /proc */
+	__u64 start_boot_ns;
+	__u64 end_boot_ns; /* 0 while it runs */
+	__u64 cgroup_id;   /* cgroup 2, or the row's cgroup for OWNER_CGROUP */
+	char comm[COMM_LEN];
+	char cmdline[CMDLINE_LEN]; /* arguments, each ended by NUL; for OWNER_CGROUP its name */
+};
+
+struct io_key {
+	__u32 owner;
+	__u32 device; /* major << 20 | minor */
+	__u16 op;     /* enum io_op */
+	__u16 cause;  /* enum io_cause */
+};
+
+/* All that is counted for one key. Requests are counted at completion. */
+struct io_row {
+	struct io_key key;
+	__u32 live; /* 0: free */
+	__u64 requests;
+	__u64 bytes;
+	__u64 errors;
+	__u64 unissued; /* requests that ended without being issued: no latency is known */
+	__u64 queue_ns; /* sums */
+	__u64 device_ns;
+	__u64 queue_max_ns;
+	__u64 device_max_ns;
+	__u64 queue[HISTOGRAM_BUCKETS];
+	__u64 device[HISTOGRAM_BUCKETS];
+};
+
+/*
+ * Requests between Q and C. The place is a hash of device, hardware queue and tag, so that the same
+ * few cache lines are used again and again (design.md section 9: a third of the cost of a hash map); the
+ * request's address tells whose it is, and a request that finds its place taken goes to `spilled`.
+ */
+struct inflight {
+	__u64 request; /* address; 0: free */
+	__u64 q_ns;
+	__u64 d_ns;  /* 0: not issued yet */
+	__u32 row;
+	__u32 bytes; /* left to complete, without what was merged later */
+	__u32 flush; /* an empty flush: has no D of its own */
+	__u32 pad;
+};
+
+/*
+ * Bios with a row of their own inside another request: merged ones, and, without block_io_start,
+ * each one that a request was made for, until that request is issued.
+ */
+struct bio_entry {
+	__u64 q_ns; /* 0: merged */
+	__u32 row;
+	__u32 flush;
+};
+
+/* Every event that could not be counted where it belongs. */
+struct loss {
+	__u64 requests_untracked;    /* no room to follow the request, or for its row */
+	__u64 completions_unmatched; /* completed without having been seen to start */
+	__u64 processes_dropped;     /* processes of the job without an entry of their own */
+	__u64 threads_dropped;	     /* threads for which the kernel gave no storage */
+	__u64 keys_folded;	     /* requests counted in the row of OWNER_FOLDED */
+};
+
+/*
+ * What is selected of a disk: up to MAX_RANGES ranges of sectors, half open; the whole disk is
+ * [0, ~0). `shown` is the number of the partition or disk that a range stands for in io_key.device.
+ */
+enum { MAX_RANGES = 16 };
+
+struct device_range {
+	__u64 begin, end;
+	__u32 shown;
+	__u32 pad;
+};
+
+struct device_ranges {
+	struct device_range list[MAX_RANGES]; /* end 0: not in use */
+};
+
+/*
+ * A shell pattern for at most 63 characters, as a machine that BPF can run without backtracking. Bit
+ * i of a state set: the first i characters of the pattern are matched.
+ */
+struct glob {
+	__u64 accepts[256]; /* bit i: character i of the pattern accepts this byte */
+	__u64 stars;	    /* bit i: a star stands before character i */
+	__u64 end;	    /* the one bit that means all is matched */
+};
+
+static inline __attribute__((always_inline)) int glob_matches(const volatile struct glob *glob,
+							      const char *name, int len)
+{
+	__u64 states = 1;
+
+	for (int i = 0; i < len && name[i]; i++)
+		states = ((states & glob->accepts[(__u8)name[i]]) << 1) | (states & glob->stars);
+	return (states & glob->end) != 0;
+}
+
+_Static_assert(sizeof(struct owner) == 320, "struct owner is read by user space");
+_Static_assert(sizeof(struct io_key) == 12, "struct io_key is hashed: no padding");
+_Static_assert(sizeof(struct io_row) == 16 + 8 * 8 + 2 * 8 * HISTOGRAM_BUCKETS,
+	       "struct io_row is read by user space");
+_Static_assert(sizeof(struct inflight) == 40, "struct inflight is read by user space");
+_Static_assert(sizeof(struct bio_entry) == 16, "struct bio_entry is read by user space");
+_Static_assert(sizeof(struct loss) == 40, "struct loss is read by user space");
+_Static_assert(HISTOGRAM_BUCKETS == 418, "the histogram spans 2^10 to 2^36 ns");
+
+#endif

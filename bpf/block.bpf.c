@@ -1,0 +1,532 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * Block requests from Q (start, in the submitter's context) over D (issue to the driver) to C
+ * (completion). Who and what is decided at Q and remembered; D and C run in the context of strangers.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include "abi.h"
+#include "deferred.bpf.h"
+#include "owner.bpf.h"
+
+/* include/linux/blk_types.h: enum req_op, the same numbers since 4.10 */
+enum {
+	REQ_OP_MASK = 0xff,
+	REQ_OP_READ = 0,
+	REQ_OP_WRITE = 1,
+	REQ_OP_FLUSH = 2,
+	REQ_OP_DISCARD = 3,
+	REQ_OP_SECURE_ERASE = 5,
+	REQ_OP_ZONE_APPEND = 7,
+	REQ_OP_WRITE_ZEROES = 9,
+};
+
+#define REQ_PREFLUSH (1u << bpf_core_enum_value(enum req_flag_bits, __REQ_PREFLUSH))
+
+/* Merged bios that are looked at in one request; beyond, the bytes go to the request's owner. */
+enum { MAX_BIOS_PER_REQUEST = 256 };
+
+/*
+ * As diskstats groups them: write zeroes and secure erase are writes to it, zone management and
+ * passthrough commands nothing. IO_OPS: not counted. The kernel's shared flush request (REQ_OP_FLUSH)
+ * belongs to nobody: those that wait for it are the empty PREFLUSH writes, counted each for itself.
+ */
+static __always_inline u32 op_of(u32 flags, u32 bytes)
+{
+	switch (flags & REQ_OP_MASK) {
+	case REQ_OP_READ:
+		return IO_READ;
+	case REQ_OP_WRITE:
+		return bytes == 0 && (flags & REQ_PREFLUSH) ? IO_FLUSH : IO_WRITE;
+	case REQ_OP_SECURE_ERASE:
+	case REQ_OP_ZONE_APPEND:
+	case REQ_OP_WRITE_ZEROES:
+		return IO_WRITE;
+	case REQ_OP_DISCARD:
+		return IO_DISCARD;
+	default:
+		return IO_OPS;
+	}
+}
+
+static __always_inline u32 device_of(const struct gendisk *disk)
+{
+	return disk ? (u32)disk->major << 20 | disk->first_minor : 0;
+}
+
+/* The device that a request is shown under: its disk, or what -D says; 0 if that leaves it out. */
+static __noinline u32 device_in_ranges(u32 disk, u64 sector)
+{
+	struct device_ranges *ranges = bpf_map_lookup_elem(&device_ranges, &disk);
+
+	for (int i = 0; ranges && i < MAX_RANGES; i++)
+		if (sector >= ranges->list[i].begin && sector < ranges->list[i].end)
+			return ranges->list[i].shown;
+	return 0;
+}
+
+static __always_inline u32 device_shown(u32 disk, u64 sector)
+{
+	return config_devices ? device_in_ranges(disk, sector) : disk;
+}
+
+/* An index for a new row, ROW_NONE if there is none. */
+static __always_inline u32 row_take(bool reserved)
+{
+	u32 index;
+
+	if (reserved) {
+		if (reserved_rows_used >= RESERVED_ROWS)
+			return ROW_NONE;
+		index = __sync_fetch_and_add(&reserved_rows_used, 1);
+		return index < RESERVED_ROWS ? index : ROW_NONE;
+	}
+	if (!bpf_map_pop_elem(&free_rows, &index))
+		return index;
+	if (rows_used >= config_max_rows)
+		return ROW_NONE;
+	index = __sync_fetch_and_add(&rows_used, 1);
+	return index < config_max_rows ? index : ROW_NONE;
+}
+
+/*
+ * The row of a key, made if it is the key's first request. When no row is free the request is counted
+ * with others', and if there is none for that either, it is lost and counted as such.
+ */
+static __noinline u32 row_find(u32 owner, u32 device, u32 op, u32 cause)
+{
+	struct io_key key = { .owner = owner, .device = device, .op = op, .cause = cause };
+	u32 *found = bpf_map_lookup_elem(&row_by_key, &key);
+	struct io_row *row;
+	u32 index;
+
+	if (found)
+		return *found;
+	index = row_take(owner < OWNER_FIRST);
+	row = bpf_map_lookup_elem(&rows, &index);
+	if (!row)
+		return ROW_NONE;
+	row->key = key;
+	row->live = 1;
+	if (!bpf_map_update_elem(&row_by_key, &key, &index, BPF_NOEXIST))
+		return index;
+	/* Another CPU was faster. A reserved row is not worth a list of free ones: it stays empty. */
+	row->live = 0;
+	if (owner >= OWNER_FIRST)
+		bpf_map_push_elem(&free_rows, &index, BPF_ANY);
+	found = bpf_map_lookup_elem(&row_by_key, &key);
+	return found ? *found : ROW_NONE;
+}
+
+static __noinline u32 row_or_folded(u32 owner, u32 device, u32 op, u32 cause)
+{
+	u32 index = row_find(owner, device, op, cause);
+
+	if (index == ROW_NONE) {
+		__sync_fetch_and_add(&loss.keys_folded, 1);
+		index = row_find(OWNER_FOLDED, device, op, cause);
+	}
+	if (index == ROW_NONE)
+		__sync_fetch_and_add(&loss.requests_untracked, 1);
+	return index;
+}
+
+/* The row that a bio is charged to, decided in its submitter's context; `device` 0: to none. */
+static __always_inline u32 row_of_submitter(struct bio *bio, u32 device, u32 op)
+{
+	u16 cause = CAUSE_SUBMIT;
+	struct task *task;
+
+	if (!device)
+		return ROW_IGNORED;
+	task = task_current();
+	if (task) {
+		u64 tag = (u64)device << 8 | (op + 1);
+		struct task_row *cached = &task->rows[(device + op) % TASK_ROWS];
+		u32 row;
+
+		if (cached->tag == tag)
+			return cached->row;
+		row = row_or_folded(task->owner, device, op, CAUSE_SUBMIT);
+		if (row != ROW_NONE) {
+			cached->tag = tag;
+			cached->row = row;
+		}
+		return row;
+	}
+	return row_or_folded(owner_behind(bio, op, &cause), device, op, cause);
+}
+
+static __always_inline u32 inflight_index(struct request *rq, u32 disk)
+{
+	int tag = rq->internal_tag;
+
+	/* With a scheduler the driver's tag is given only at D; the scheduler's stays. */
+	if (tag < 0)
+		tag = rq->tag;
+	return ((disk * 31 + rq->mq_hctx->queue_num) * 977 + tag) & (MAX_INFLIGHT - 1);
+}
+
+static __always_inline struct inflight *inflight_find(struct request *rq, u32 disk)
+{
+	u32 index = inflight_index(rq, disk);
+	struct inflight *e = bpf_map_lookup_elem(&inflight, &index);
+	u64 address = (u64)rq;
+
+	if (e && e->request == address)
+		return e;
+	if (spilled_now)
+		return bpf_map_lookup_elem(&spilled, &address);
+	return NULL;
+}
+
+static __always_inline void inflight_add(struct request *rq, u32 disk, const struct inflight *new)
+{
+	u32 index = inflight_index(rq, disk);
+	struct inflight *e = bpf_map_lookup_elem(&inflight, &index);
+	u64 address = (u64)rq;
+	u64 before;
+
+	if (!e)
+		return;
+	/* `before` is the request itself if its last completion went unseen. */
+	before = __sync_val_compare_and_swap(&e->request, 0, address);
+	if (before == 0 || before == address) {
+		e->q_ns = new->q_ns;
+		e->d_ns = new->d_ns;
+		e->row = new->row;
+		e->bytes = new->bytes;
+		e->flush = new->flush;
+		return;
+	}
+	if (bpf_map_update_elem(&spilled, &address, new, BPF_NOEXIST)) {
+		__sync_fetch_and_add(&loss.requests_untracked, 1);
+		return;
+	}
+	__sync_fetch_and_add(&spilled_now, 1);
+	__sync_fetch_and_add(&spilled_total, 1);
+}
+
+static __always_inline void inflight_remove(struct request *rq, u32 disk, struct inflight *e)
+{
+	u32 index = inflight_index(rq, disk);
+	u64 address = (u64)rq;
+
+	if (e == bpf_map_lookup_elem(&inflight, &index)) {
+		release_store(&e->request);
+		return;
+	}
+	if (!bpf_map_delete_elem(&spilled, &address))
+		__sync_fetch_and_add(&spilled_now, -1);
+}
+
+/* Q: the request has its first bio and its tag, and `current` is who submits it. */
+SEC("tp_btf/block_io_start")
+int BPF_PROG(block_start, struct request *rq)
+{
+	u32 bytes = rq->__data_len;
+	u32 op = op_of(rq->cmd_flags, bytes);
+	u32 disk = device_of(rq->q->disk);
+	struct inflight new = {};
+
+	if (op == IO_OPS || !disk)
+		return 0;
+	new.request = (u64)rq;
+	new.row = row_of_submitter(rq->bio, device_shown(disk, rq->__sector), op);
+	new.bytes = bytes;
+	new.flush = op == IO_FLUSH;
+	new.q_ns = bpf_ktime_get_ns();
+	inflight_add(rq, disk, &new);
+	return 0;
+}
+
+/* Enter a bio with a row of its own; `q_ns` 0: it was merged into another request. */
+static __always_inline int bio_enter(struct bio *bio, u64 q_ns)
+{
+	u32 disk = device_of(bio->bi_bdev->bd_disk);
+	u64 sector = bio->bi_iter.bi_sector;
+	u32 op = op_of(bio->bi_opf, bio->bi_iter.bi_size);
+	struct bio_entry entry = { .q_ns = q_ns, .flush = op == IO_FLUSH };
+	u64 address = (u64)bio;
+
+	if (op == IO_OPS || !disk)
+		return 0;
+	entry.row = row_of_submitter(bio, device_shown(disk, sector), op);
+	if (bpf_map_update_elem(&bios, &address, &entry, BPF_ANY))
+		__sync_fetch_and_add(&loss.requests_untracked, 1);
+	return 0;
+}
+
+/* Q without block_io_start: the request is not known yet, its bio stands for it until D. */
+SEC("tp_btf/block_getrq")
+int BPF_PROG(block_start_bio, struct bio *bio)
+{
+	return bio ? bio_enter(bio, bpf_ktime_get_ns()) : 0;
+}
+
+/*
+ * A bio joins a request that may be another process's: its bytes are its submitter's, the request and
+ * its latency stay its owner's. Which request it is, these tracepoints do not say; C looks.
+ */
+SEC("tp_btf/block_bio_backmerge")
+int BPF_PROG(block_backmerge, struct bio *bio)
+{
+	return bio_enter(bio, 0);
+}
+
+SEC("tp_btf/block_bio_frontmerge")
+int BPF_PROG(block_frontmerge, struct bio *bio)
+{
+	return bio_enter(bio, 0);
+}
+
+/*
+ * A whole request was appended to another and will not complete itself. Its bios keep its row: those
+ * that are not yet entered are its own.
+ */
+SEC("tp_btf/block_rq_merge")
+int BPF_PROG(block_request_merge, struct request *rq)
+{
+	u32 disk = device_of(rq->q->disk);
+	struct inflight *e = inflight_find(rq, disk);
+	struct bio_entry entry = {};
+	struct bio *bio = rq->bio;
+
+	if (!e)
+		return 0;
+	entry.row = e->row;
+	inflight_remove(rq, disk, e);
+	for (int i = 0; i < MAX_BIOS_PER_REQUEST && bio; i++) {
+		u64 address = (u64)bio;
+
+		/* Fails, rightly, where an entry exists. */
+		bpf_map_update_elem(&bios, &address, &entry, BPF_NOEXIST);
+		bio = BPF_CORE_READ(bio, bi_next);
+	}
+	return 0;
+}
+
+/*
+ * D without block_io_start: the request takes over what its bio brought. After a front merge that is
+ * not the first bio; after a merge of requests there are several, and the first one found owns it.
+ */
+static __noinline int issue_by_bio(struct request *rq, u32 disk, u64 now)
+{
+	struct bio *bio = rq->bio;
+
+	for (int i = 0; i < MAX_BIOS_PER_REQUEST && bio; i++) {
+		u64 address = (u64)bio;
+		struct bio_entry *entry = bpf_map_lookup_elem(&bios, &address);
+
+		if (entry && entry->q_ns) {
+			struct inflight new = {
+				.request = (u64)rq,
+				.q_ns = entry->q_ns,
+				.d_ns = now,
+				.row = entry->row,
+				.bytes = BPF_CORE_READ(bio, bi_iter.bi_size),
+			};
+
+			bpf_map_delete_elem(&bios, &address);
+			inflight_add(rq, disk, &new);
+			return 0;
+		}
+		bio = BPF_CORE_READ(bio, bi_next);
+	}
+	return 0;
+}
+
+/* D: given to the driver. After a requeue it comes again, and the last one counts. */
+SEC("tp_btf/block_rq_issue")
+int BPF_PROG(block_issue, struct request *rq)
+{
+	u32 disk = device_of(rq->q->disk);
+	struct inflight *e = inflight_find(rq, disk);
+
+	if (e)
+		e->d_ns = bpf_ktime_get_ns();
+	else if (!config_has_io_start && op_of(rq->cmd_flags, 1) != IO_OPS)
+		return issue_by_bio(rq, disk, bpf_ktime_get_ns());
+	return 0;
+}
+
+SEC("tp_btf/block_rq_requeue")
+int BPF_PROG(block_requeue, struct request *rq)
+{
+	struct inflight *e = inflight_find(rq, device_of(rq->q->disk));
+
+	if (e)
+		e->d_ns = 0;
+	return 0;
+}
+
+static __always_inline void row_add_bytes(u32 index, u32 bytes)
+{
+	struct io_row *row = bpf_map_lookup_elem(&rows, &index);
+
+	if (row)
+		__sync_fetch_and_add(&row->bytes, bytes);
+}
+
+/* Share the bytes of a completion among the owners of the request's bios. */
+static __noinline void add_merged_bytes(struct request *rq, u32 own_row, u32 bytes)
+{
+	struct bio *bio = rq->bio;
+
+	for (int i = 0; i < MAX_BIOS_PER_REQUEST && bio && bytes; i++) {
+		u64 address = (u64)bio;
+		u32 size = BPF_CORE_READ(bio, bi_iter.bi_size);
+		u32 part = size < bytes ? size : bytes;
+		struct bio_entry *entry = bpf_map_lookup_elem(&bios, &address);
+
+		if (entry) {
+			row_add_bytes(entry->row, part);
+			if (part == size)
+				bpf_map_delete_elem(&bios, &address);
+		} else {
+			row_add_bytes(own_row, part);
+		}
+		bytes -= part;
+		bio = BPF_CORE_READ(bio, bi_next);
+	}
+	if (bytes)
+		row_add_bytes(own_row, bytes);
+}
+
+static __always_inline void raise_max(u64 *max, u64 value)
+{
+	u64 seen = *max;
+
+	/* Rarely more than a comparison; a few tries, since another CPU may raise it too. */
+	for (int i = 0; i < 8 && value > seen; i++) {
+		u64 before = __sync_val_compare_and_swap(max, seen, value);
+
+		if (before == seen)
+			break;
+		seen = before;
+	}
+}
+
+static __always_inline void histogram_add(u64 *histogram, u64 ns)
+{
+	u32 i = histogram_index(ns);
+
+	if (i < HISTOGRAM_BUCKETS)
+		__sync_fetch_and_add(&histogram[i], 1);
+}
+
+static __always_inline void row_end_request(struct io_row *row, const struct inflight *e, u64 now,
+					    bool error)
+{
+	u64 device_ns;
+
+	__sync_fetch_and_add(&row->requests, 1);
+	if (error)
+		__sync_fetch_and_add(&row->errors, 1);
+	if (e->flush) {
+		/* Its own request is never issued: the wait for the shared flush is all there is. */
+		device_ns = now - e->q_ns;
+	} else if (e->d_ns) {
+		u64 queue_ns = e->d_ns - e->q_ns;
+
+		device_ns = now - e->d_ns;
+		__sync_fetch_and_add(&row->queue_ns, queue_ns);
+		histogram_add(row->queue, queue_ns);
+		raise_max(&row->queue_max_ns, queue_ns);
+	} else {
+		__sync_fetch_and_add(&row->unissued, 1);
+		return;
+	}
+	__sync_fetch_and_add(&row->device_ns, device_ns);
+	histogram_add(row->device, device_ns);
+	raise_max(&row->device_max_ns, device_ns);
+}
+
+/*
+ * A completion whose start was not seen: it began before the programs were attached, or there was no
+ * room for it. Its bytes are known and are counted as nobody's. Without bytes it is the second
+ * completion of a flush sequence, which the kernel makes after the one for the data.
+ */
+static __noinline void complete_unmatched(struct request *rq, u32 disk, bool error, u32 bytes)
+{
+	u32 op = op_of(rq->cmd_flags, 1);
+	struct io_row *row;
+	u32 device, index;
+
+	if (op == IO_OPS || !bytes)
+		return;
+	device = device_shown(disk, rq->__sector);
+	if (!device)
+		return;
+	__sync_fetch_and_add(&loss.completions_unmatched, 1);
+	index = row_find(OWNER_UNKNOWN, device, op, CAUSE_SUBMIT);
+	row = bpf_map_lookup_elem(&rows, &index);
+	if (!row)
+		return;
+	if (bytes >= rq->__data_len) {
+		__sync_fetch_and_add(&row->requests, 1);
+		__sync_fetch_and_add(&row->unissued, 1);
+		if (error)
+			__sync_fetch_and_add(&row->errors, 1);
+	}
+	add_merged_bytes(rq, index, bytes);
+}
+
+/* A flush that was never issued, where only its bio is known (no block_io_start). */
+static __noinline bool complete_by_bio(struct request *rq, u64 now, bool error)
+{
+	u64 address = (u64)rq->bio;
+	struct bio_entry *entry = bpf_map_lookup_elem(&bios, &address);
+	struct io_row *row;
+
+	if (!entry || !entry->q_ns)
+		return false;
+	struct inflight e = { .q_ns = entry->q_ns, .row = entry->row, .flush = entry->flush };
+
+	bpf_map_delete_elem(&bios, &address);
+	row = bpf_map_lookup_elem(&rows, &e.row);
+	if (!row)
+		return true;
+	row_end_request(row, &e, now, error);
+	if (!e.flush)
+		add_merged_bytes(rq, e.row, rq->__data_len);
+	return true;
+}
+
+/*
+ * C: some or all of the request is done. Bytes count as they complete, also failed ones, as diskstats
+ * has it; the request ends when nothing is left.
+ */
+SEC("tp_btf/block_rq_complete")
+int BPF_PROG(block_complete, struct request *rq, int error, unsigned int bytes)
+{
+	u32 disk = device_of(rq->q->disk);
+	struct inflight *e = inflight_find(rq, disk);
+	u32 left = rq->__data_len;
+	struct io_row *row;
+	u32 index;
+
+	if (!e) {
+		if (config_has_io_start || !complete_by_bio(rq, bpf_ktime_get_ns(), error))
+			complete_unmatched(rq, disk, error, bytes);
+		return 0;
+	}
+	index = e->row;
+	row = bpf_map_lookup_elem(&rows, &index);
+	if (e->bytes != left) {
+		/* More is in it than at Q: bios were merged, perhaps another process's. */
+		add_merged_bytes(rq, index, bytes);
+		e->bytes = left - bytes + 1; /* stays unequal to what is left */
+	} else {
+		if (row)
+			__sync_fetch_and_add(&row->bytes, bytes);
+		e->bytes = left - bytes;
+	}
+	if (bytes < left)
+		return 0;
+	if (row)
+		row_end_request(row, e, bpf_ktime_get_ns(), error);
+	inflight_remove(rq, disk, e);
+	return 0;
+}

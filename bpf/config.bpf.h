@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * Every knob that user space sets before the programs are loaded. The verifier removes the code that
+ * a knob switches off. Defined in maps.bpf.c.
+ */
+#ifndef WHYSTALL_CONFIG_BPF_H
+#define WHYSTALL_CONFIG_BPF_H
+
+/* -a: every process belongs to the job; processes get an entry when they first do I/O. */
+extern const volatile bool config_all;
+
+/* -D: only requests on a range in `device_ranges` count. */
+extern const volatile bool config_devices;
+
+/* -n: processes whose name matches at exec, or at the start, belong to the job. */
+extern const volatile bool config_glob;
+extern const volatile struct glob config_glob_table;
+
+/* -c: the cgroup's id, and its hierarchy (0: cgroup 2). */
+extern const volatile bool config_cgroup;
+extern const volatile __u64 config_cgroup_id;
+extern const volatile __u32 config_cgroup_hierarchy;
+
+/* Inode number of whystall's own PID namespace; 0: it is the initial one. */
+extern const volatile __u32 config_pidns_inum;
+
+/* Sizes of the tables `owners` and `rows` (--max-keys). */
+extern const volatile __u32 config_max_owners;
+extern const volatile __u32 config_max_rows;
+
+/* The kernel has the tracepoint block_io_start, see compat.bpf.h. */
+extern const volatile bool config_has_io_start;
+
+#endif

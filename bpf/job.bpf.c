@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/*
+ * Which processes belong to the job: those asked for, and all that they fork. Threads of the job get
+ * their storage here, at fork or from the iterator.
+ */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+#include "abi.h"
+#include "owner.bpf.h"
+
+enum { MAX_ANCESTORS = 64, MAX_CGROUP_DEPTH = 64, MAX_CONTROLLERS = 16 };
+
+static __always_inline bool cgroup_selected(struct cgroup *cgroup)
+{
+	u32 hierarchy = BPF_CORE_READ(cgroup, root, hierarchy_id);
+
+	/* The hierarchy of cgroup 2 has a number of its own on each kernel; it is known by its css_set. */
+	if (config_cgroup_hierarchy && hierarchy != config_cgroup_hierarchy)
+		return false;
+	for (int i = 0; i < MAX_CGROUP_DEPTH && cgroup; i++) {
+		if (BPF_CORE_READ(cgroup, kn, id) == config_cgroup_id)
+			return true;
+		cgroup = BPF_CORE_READ(cgroup, self.parent, cgroup);
+	}
+	return false;
+}
+
+static __always_inline bool task_in_cgroup(struct task_struct *t)
+{
+	struct css_set *set = BPF_CORE_READ(t, cgroups);
+
+	if (!config_cgroup)
+		return false;
+	if (!config_cgroup_hierarchy)
+		return cgroup_selected(BPF_CORE_READ(set, dfl_cgrp));
+	for (u32 i = 0; i < MAX_CONTROLLERS; i++) {
+		struct cgroup_subsys_state *css;
+		struct cgroup *cgroup;
+
+		/* How many there are depends on the kernel; the size of the array tells. */
+		if (i >= bpf_core_field_size(struct css_set, subsys) / sizeof(void *))
+			break;
+		if (bpf_core_read(&css, sizeof(css), &set->subsys[0] + i))
+			break;
+		cgroup = BPF_CORE_READ(css, cgroup);
+		if ((u32)BPF_CORE_READ(cgroup, root, hierarchy_id) == config_cgroup_hierarchy)
+			return cgroup_selected(cgroup);
+	}
+	return false;
+}
+
+static __always_inline bool name_selected(struct task_struct *leader)
+{
+	char comm[COMM_LEN];
+
+	if (!config_glob)
+		return false;
+	bpf_core_read(comm, sizeof(comm), &leader->comm);
+	return glob_matches(&config_glob_table, comm, COMM_LEN);
+}
+
+/* Was the process asked for itself? */
+static __always_inline bool process_selected(struct task_struct *leader)
+{
+	u32 pid = visible_pid(leader);
+
+	if (!pid)
+		return false; /* not in whystall's PID namespace: it could not be shown */
+	return bpf_map_lookup_elem(&target_pids, &pid) || name_selected(leader) ||
+	       task_in_cgroup(leader);
+}
+
+/* Is one of the process's ancestors of the job, or asked for? Looked at only while attaching. */
+static __always_inline bool ancestor_selected(struct task_struct *leader)
+{
+	for (int i = 0; i < MAX_ANCESTORS; i++) {
+		u32 pid, tgid;
+
+		leader = BPF_CORE_READ(leader, real_parent, group_leader);
+		if (!leader)
+			return false;
+		tgid = BPF_CORE_READ(leader, tgid);
+		if (tgid <= 1)
+			return false;
+		pid = visible_pid(leader);
+		if (owner_find(tgid, BPF_CORE_READ(leader, start_boottime)) != OWNER_UNKNOWN ||
+		    bpf_map_lookup_elem(&target_pids, &pid))
+			return true;
+	}
+	return false;
+}
+
+/* Give a thread its storage, once. */
+static __always_inline void thread_enter(struct task_struct *t, u32 owner)
+{
+	struct task *task = bpf_task_storage_get(&tasks, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct owner *o = owner_get(owner);
+
+	if (!task) {
+		__sync_fetch_and_add(&loss.threads_dropped, 1);
+		return;
+	}
+	if (task->owner != owner)
+		__builtin_memset(task->rows, 0, sizeof(task->rows));
+	task->owner = owner;
+	if (o && !task->counted) {
+		task->counted = true;
+		__sync_fetch_and_add(&o->threads, 1);
+	}
+}
+
+static __always_inline bool in_job(u32 owner)
+{
+	return owner >= OWNER_FIRST || owner == OWNER_FOLDED;
+}
+
+/*
+ * A new task, not yet running, made by `current`. Unlike sched_process_fork this tracepoint is passed
+ * by io_uring's workers too, which belong to the process that they work for.
+ */
+SEC("tp_btf/task_newtask")
+int BPF_PROG(job_fork, struct task_struct *child)
+{
+	struct task_struct *parent = bpf_get_current_task_btf();
+	struct task *task = bpf_task_storage_get(&tasks, parent, NULL, 0);
+	u32 owner = task ? task->owner : OWNER_OUTSIDE;
+
+	if (is_kernel_thread(child))
+		return 0;
+	if (!in_job(owner) && (attaching || config_cgroup)) {
+		/* Not yet met, or outside and the child starts in the cgroup (CLONE_INTO_CGROUP). */
+		u32 known = owner_find(parent->tgid, parent->group_leader->start_boottime);
+
+		if (known != OWNER_UNKNOWN)
+			owner = known;
+	}
+	if (child->tgid == parent->tgid) {
+		if (in_job(owner))
+			thread_enter(child, owner);
+		return 0;
+	}
+	if (config_all)
+		return 0; /* enters with its first request */
+	if (in_job(owner) || (attaching && (process_selected(child) || ancestor_selected(child))) ||
+	    task_in_cgroup(child))
+		thread_enter(child, owner_new(child, owner >= OWNER_FIRST ? owner_get(owner) : NULL));
+	return 0;
+}
+
+/*
+ * exec gives the process a new name and command line; under -n the name may make it a member.
+ */
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(job_exec, struct task_struct *t)
+{
+	struct task *task = bpf_task_storage_get(&tasks, t, NULL, 0);
+	u32 index = task ? task->owner : OWNER_OUTSIDE;
+	struct owner *o;
+
+	if (!in_job(index) && config_glob && name_selected(t) && visible_pid(t)) {
+		index = owner_new(t, NULL);
+		thread_enter(t, index);
+	}
+	if (index < OWNER_FIRST)
+		return 0;
+	o = owner_get(index);
+	if (!o)
+		return 0;
+	bpf_core_read(o->comm, sizeof(o->comm), &t->comm);
+	owner_read_cmdline(o, t);
+	return 0;
+}
+
+/* The process ends with its last thread, which under -a need not be one that did I/O. */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(job_exit, struct task_struct *t)
+{
+	struct task *task;
+	struct owner *o;
+	u32 tgid, index;
+
+	if (t->signal->live.counter > 0)
+		return 0;
+	tgid = t->tgid;
+	index = owner_find(tgid, t->group_leader->start_boottime);
+	if (index == OWNER_UNKNOWN) {
+		task = bpf_task_storage_get(&tasks, t, NULL, 0);
+		if (task && task->owner == OWNER_FOLDED)
+			__sync_fetch_and_add(&job_alive, -1);
+		return 0;
+	}
+	o = owner_get(index);
+	/* The last two threads may both see that none is left. */
+	if (!o || __sync_val_compare_and_swap(&o->end_boot_ns, 0, bpf_ktime_get_boot_ns()))
+		return 0;
+	bpf_core_read(o->comm, sizeof(o->comm), &t->group_leader->comm);
+	bpf_map_delete_elem(&owner_by_tgid, &tgid);
+	__sync_fetch_and_add(&job_alive, -1);
+	return 0;
+}
+
+/* -c: a process moves into the cgroup and belongs to the job from now on, also if it leaves again. */
+SEC("tp_btf/cgroup_attach_task")
+int BPF_PROG(job_cgroup_attach, struct cgroup *cgroup, const char *path, struct task_struct *t)
+{
+	struct task_struct *leader = BPF_CORE_READ(t, group_leader);
+	u32 known = owner_find(BPF_CORE_READ(leader, tgid), BPF_CORE_READ(leader, start_boottime));
+
+	if (known != OWNER_UNKNOWN || is_kernel_thread(t) || !visible_pid(leader))
+		return 0;
+	if (config_cgroup_hierarchy ?
+		    !cgroup_selected(cgroup) :
+		    BPF_CORE_READ(cgroup, root) != BPF_CORE_READ(t, cgroups, dfl_cgrp, root) ||
+			    !cgroup_selected(cgroup))
+		return 0;
+	thread_enter(t, owner_new(leader, NULL));
+	/* Its other threads find out at their next request. */
+	__sync_fetch_and_add(&membership_epoch, 1);
+	return 0;
+}
+
+/* Every thread that exists when whystall starts; run until a round finds no new process. */
+SEC("iter/task")
+int job_adopt(struct bpf_iter__task *ctx)
+{
+	struct task_struct *t = ctx->task;
+	struct task_struct *leader;
+	u32 owner;
+
+	if (!t || is_kernel_thread(t))
+		return 0;
+	leader = t->group_leader;
+	owner = owner_find(BPF_CORE_READ(leader, tgid), BPF_CORE_READ(leader, start_boottime));
+	if (owner == OWNER_UNKNOWN) {
+		/* A process whose last thread is gone is a zombie: nothing of it is left to see. */
+		if (BPF_CORE_READ(leader, signal, live.counter) == 0)
+			return 0;
+		if (!process_selected(leader) && !ancestor_selected(leader))
+			return 0;
+		owner = owner_new(leader, NULL);
+		adopted++;
+	}
+	thread_enter(t, owner);
+	return 0;
+}

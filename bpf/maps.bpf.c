@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
+/* The one definition of all maps, knobs and global state. */
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+#include "abi.h"
+#define MAP_LINKAGE
+#include "config.bpf.h"
+#include "maps.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+const volatile bool config_all = false;
+const volatile bool config_devices = false;
+const volatile bool config_glob = false;
+const volatile struct glob config_glob_table = {};
+const volatile bool config_cgroup = false;
+const volatile __u64 config_cgroup_id = 0;
+const volatile __u32 config_cgroup_hierarchy = 0;
+const volatile __u32 config_pidns_inum = 0;
+const volatile __u32 config_max_owners = MAX_OWNERS;
+const volatile __u32 config_max_rows = MAX_ROWS;
+const volatile bool config_has_io_start = true;
+
+struct loss loss = {};
+__u32 owners_used = OWNER_FIRST;
+__u32 rows_used = RESERVED_ROWS;
+__u32 reserved_rows_used = 0;
+__u64 spilled_now = 0;
+__u64 spilled_total = 0;
+__s64 job_alive = 0;
+bool attaching = false;
+__u64 adopted = 0;
+__u32 membership_epoch = 0;

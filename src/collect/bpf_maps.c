@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "collect/bpf_maps.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/units.h"
+#include "collect/procfs.h"
+#include "whystall.skel.h"
+
+static int map_table(struct bpf_map *map, void **address, size_t *size, int protection,
+		     struct fault *fault)
+{
+	long page = sysconf(_SC_PAGESIZE);
+	size_t bytes = (size_t)bpf_map__value_size(map) * bpf_map__max_entries(map);
+
+	*size = (bytes + (size_t)page - 1) / (size_t)page * (size_t)page;
+	*address = mmap(NULL, *size, protection, MAP_SHARED, bpf_map__fd(map), 0);
+	if (*address == MAP_FAILED) {
+		*address = NULL;
+		return fault_set(fault, -errno, "cannot map the table %s: %s", bpf_map__name(map),
+				 strerror(errno));
+	}
+	return 0;
+}
+
+int bpf_maps_open(struct bpf_maps *maps, struct whystall_bpf *skel, struct fault *fault)
+{
+	int err;
+
+	maps->skel = skel;
+	maps->max_rows = bpf_map__max_entries(skel->maps.rows);
+	maps->max_owners = bpf_map__max_entries(skel->maps.owners);
+	maps->max_keys_used = (maps->max_rows - RESERVED_ROWS) / 4 * 3;
+	maps->notes = calloc(maps->max_owners, sizeof(*maps->notes));
+	maps->retired = calloc(maps->max_rows, sizeof(*maps->retired));
+	if (!maps->notes || !maps->retired)
+		return fault_set(fault, -ENOMEM, "out of memory");
+	err = map_table(skel->maps.rows, (void **)&maps->rows, &maps->rows_size,
+			PROT_READ | PROT_WRITE, fault);
+	if (!err)
+		err = map_table(skel->maps.owners, (void **)&maps->owners, &maps->owners_size,
+				PROT_READ | PROT_WRITE, fault);
+	if (!err)
+		err = map_table(skel->maps.inflight, (void **)&maps->inflight, &maps->inflight_size,
+				PROT_READ, fault);
+	if (err)
+		return err;
+	for (uint32_t i = 0; i < OWNER_FIRST; i++)
+		maps->owners[i].kind = OWNER_FIXED;
+	return 0;
+}
+
+static void unmap(void *address, size_t size)
+{
+	if (address)
+		munmap(address, size);
+}
+
+void bpf_maps_close(struct bpf_maps *maps)
+{
+	unmap(maps->rows, maps->rows_size);
+	unmap(maps->owners, maps->owners_size);
+	unmap((void *)maps->inflight, maps->inflight_size);
+	free(maps->notes);
+	free(maps->retired);
+	free(maps->exited);
+	memset(maps, 0, sizeof(*maps));
+}
+
+static uint32_t at_most(uint32_t value, uint32_t limit)
+{
+	return value < limit ? value : limit;
+}
+
+static uint32_t owners_used(const struct bpf_maps *maps)
+{
+	return at_most(__atomic_load_n(&maps->skel->data->owners_used, __ATOMIC_ACQUIRE),
+		       maps->max_owners);
+}
+
+/* Rows [RESERVED_ROWS, rows_end) have been handed out once; reserved ones are [0, reserved_end). */
+static uint32_t rows_end(const struct bpf_maps *maps)
+{
+	return at_most(__atomic_load_n(&maps->skel->data->rows_used, __ATOMIC_ACQUIRE),
+		       maps->max_rows);
+}
+
+static uint32_t reserved_end(const struct bpf_maps *maps)
+{
+	return at_most(__atomic_load_n(&maps->skel->bss->reserved_rows_used, __ATOMIC_ACQUIRE),
+		       RESERVED_ROWS);
+}
+
+static bool row_live(const struct bpf_maps *maps, uint32_t i)
+{
+	return __atomic_load_n(&maps->rows[i].live, __ATOMIC_ACQUIRE) != 0;
+}
+
+static int read_rows(struct bpf_maps *maps, uint32_t begin, uint32_t end, struct sample *sample)
+{
+	for (uint32_t i = begin; i < end; i++) {
+		struct io_row *row;
+
+		if (!row_live(maps, i))
+			continue;
+		row = sample_add_row(sample);
+		if (!row)
+			return -ENOMEM;
+		*row = maps->rows[i];
+	}
+	return 0;
+}
+
+static int read_owners(struct bpf_maps *maps, struct sample *sample)
+{
+	uint32_t end = owners_used(maps);
+
+	for (uint32_t i = 0; i < end; i++) {
+		struct owner_sample *o = sample_add_owner(sample);
+		const struct owner_note *note = &maps->notes[i];
+
+		if (!o)
+			return -ENOMEM;
+		o->owner = maps->owners[i];
+		o->cgroup[0] = '\0';
+		if (o->owner.kind == OWNER_PROCESS && note->asked &&
+		    note->start_boot_ns == o->owner.start_boot_ns) {
+			memcpy(o->cgroup, note->cgroup, sizeof(o->cgroup));
+			if (!o->owner.cmdline_len) {
+				memcpy(o->owner.cmdline, note->cmdline, sizeof(note->cmdline));
+				o->owner.cmdline_len = note->cmdline_len;
+			}
+		}
+	}
+	sample->owners[OWNER_EXITED].owner.threads = maps->exited_processes;
+	return 0;
+}
+
+int bpf_maps_read(struct bpf_maps *maps, struct sample *sample)
+{
+	int err;
+
+	/* Rows before owners: an owner that a row names is then surely among those read. */
+	err = read_rows(maps, 0, reserved_end(maps), sample);
+	if (!err)
+		err = read_rows(maps, RESERVED_ROWS, rows_end(maps), sample);
+	for (size_t i = 0; !err && i < maps->exited_count; i++) {
+		struct io_row *row = sample_add_row(sample);
+
+		if (row)
+			*row = maps->exited[i];
+		else
+			err = -ENOMEM;
+	}
+	if (!err)
+		err = read_owners(maps, sample);
+	sample->loss = *(const struct loss *)&maps->skel->bss->loss;
+	return err;
+}
+
+/* Ask /proc for the cgroup of a process, and for its command line where BPF has seen no exec. */
+static void note_process(struct bpf_maps *maps, uint32_t i)
+{
+	const struct owner *o = &maps->owners[i];
+	struct owner_note *note = &maps->notes[i];
+	const uint64_t tick_ns = NS_PER_S / (uint64_t)sysconf(_SC_CLK_TCK);
+	struct owner_note fresh = { .start_boot_ns = o->start_boot_ns, .asked = true };
+	size_t len = 0;
+	uint64_t ticks;
+
+	if (note->asked && note->start_boot_ns == o->start_boot_ns)
+		return;
+	if (procfs_read_cgroup((pid_t)o->pid, fresh.cgroup, sizeof(fresh.cgroup)) == 0 &&
+	    procfs_read_cmdline((pid_t)o->pid, fresh.cmdline, sizeof(fresh.cmdline), &len) == 0 &&
+	    procfs_read_start_ticks((pid_t)o->pid, &ticks) == 0 &&
+	    ticks == o->start_boot_ns / tick_ns) {
+		fresh.cmdline_len = (uint32_t)len;
+		*note = fresh;
+		return;
+	}
+	/* Gone, or its PID is another process's by now: nothing more can be learnt. */
+	*note = (struct owner_note){ .start_boot_ns = o->start_boot_ns, .asked = true };
+}
+
+/* The sum that `row` goes to once it is given back. */
+static struct io_row *exited_row(struct bpf_maps *maps, const struct io_row *row)
+{
+	struct io_row *larger;
+
+	for (size_t i = 0; i < maps->exited_count; i++) {
+		const struct io_key *key = &maps->exited[i].key;
+
+		if (key->device == row->key.device && key->op == row->key.op &&
+		    key->cause == row->key.cause)
+			return &maps->exited[i];
+	}
+	larger = reallocarray(maps->exited, maps->exited_count + 1, sizeof(*larger));
+	if (!larger)
+		return NULL;
+	maps->exited = larger;
+	larger += maps->exited_count++;
+	memset(larger, 0, sizeof(*larger));
+	larger->key = row->key;
+	larger->key.owner = OWNER_EXITED;
+	larger->live = 1;
+	return larger;
+}
+
+/* Mark the rows that requests in flight still point to. */
+static void mark_busy(const struct bpf_maps *maps, bool *busy)
+{
+	const struct inflight *table = maps->inflight;
+	uint32_t entries = bpf_map__max_entries(maps->skel->maps.inflight);
+	struct inflight spilled;
+	struct bio_entry bio;
+	uint64_t key, *previous = NULL;
+	int fd;
+
+	for (uint32_t i = 0; i < entries; i++)
+		if (table[i].request && table[i].row < maps->max_rows)
+			busy[table[i].row] = true;
+	fd = bpf_map__fd(maps->skel->maps.spilled);
+	for (; bpf_map_get_next_key(fd, previous, &key) == 0; previous = &key)
+		if (bpf_map_lookup_elem(fd, &key, &spilled) == 0 && spilled.row < maps->max_rows)
+			busy[spilled.row] = true;
+	fd = bpf_map__fd(maps->skel->maps.bios);
+	for (previous = NULL; bpf_map_get_next_key(fd, previous, &key) == 0; previous = &key)
+		if (bpf_map_lookup_elem(fd, &key, &bio) == 0 && bio.row < maps->max_rows)
+			busy[bio.row] = true;
+}
+
+/*
+ * Give back the rows that were retired at the last call and that no request points to. BPF cannot have
+ * found them since: they are no longer in row_by_key, and their process's threads are gone.
+ */
+static int give_back_rows(struct bpf_maps *maps, struct fault *fault)
+{
+	int fd = bpf_map__fd(maps->skel->maps.free_rows);
+	bool *busy = calloc(maps->max_rows, sizeof(*busy));
+	uint32_t end = rows_end(maps);
+	int err = 0;
+
+	if (!busy)
+		return fault_set(fault, -ENOMEM, "out of memory");
+	mark_busy(maps, busy);
+	for (uint32_t i = RESERVED_ROWS; !err && i < end; i++) {
+		struct io_row *row = &maps->rows[i], *sum;
+
+		if (!maps->retired[i] || busy[i])
+			continue;
+		sum = exited_row(maps, row);
+		if (!sum) {
+			err = fault_set(fault, -ENOMEM, "out of memory");
+			break;
+		}
+		io_row_add(sum, row);
+		memset(row, 0, sizeof(*row));
+		maps->retired[i] = false;
+		if (bpf_map_update_elem(fd, NULL, &i, BPF_ANY))
+			err = fault_set(fault, -errno, "cannot give back a row: %s", strerror(errno));
+	}
+	free(busy);
+	return err;
+}
+
+struct exited_owner {
+	uint64_t end_boot_ns;
+	uint32_t index;
+};
+
+static int by_end(const void *a, const void *b)
+{
+	const struct exited_owner *x = a, *y = b;
+
+	return (x->end_boot_ns > y->end_boot_ns) - (x->end_boot_ns < y->end_boot_ns);
+}
+
+/* Exited processes, the earliest first. Returns how many, or -ENOMEM. */
+static ssize_t list_exited(const struct bpf_maps *maps, struct exited_owner **list)
+{
+	uint32_t end = owners_used(maps);
+	ssize_t count = 0;
+
+	*list = calloc(end, sizeof(**list));
+	if (!*list)
+		return -ENOMEM;
+	for (uint32_t i = OWNER_FIRST; i < end; i++) {
+		const struct owner *o = &maps->owners[i];
+
+		if (o->kind == OWNER_PROCESS && o->end_boot_ns)
+			(*list)[count++] =
+				(struct exited_owner){ .end_boot_ns = o->end_boot_ns, .index = i };
+	}
+	qsort(*list, (size_t)count, sizeof(**list), by_end);
+	return count;
+}
+
+/*
+ * Take the rows of an exited process out of BPF's reach; they are given back at the next call. A
+ * process without any rows left gives its own place back. Returns how many rows were retired.
+ */
+static int retire(struct bpf_maps *maps, uint32_t index, struct fault *fault)
+{
+	int keys = bpf_map__fd(maps->skel->maps.row_by_key);
+	int free_owners = bpf_map__fd(maps->skel->maps.free_owners);
+	uint32_t end = rows_end(maps);
+	int rows = 0, retired = 0;
+
+	for (uint32_t i = RESERVED_ROWS; i < end; i++) {
+		if (!row_live(maps, i) || maps->rows[i].key.owner != index)
+			continue;
+		rows++;
+		if (maps->retired[i])
+			continue;
+		if (bpf_map_delete_elem(keys, &maps->rows[i].key) && errno != ENOENT)
+			return fault_set(fault, -errno, "cannot retire a row: %s", strerror(errno));
+		maps->retired[i] = true;
+		retired++;
+	}
+	if (rows)
+		return retired;
+	memset(&maps->owners[index], 0, sizeof(maps->owners[index]));
+	maps->exited_processes++;
+	if (bpf_map_update_elem(free_owners, NULL, &index, BPF_ANY))
+		return fault_set(fault, -errno, "cannot give back a process: %s", strerror(errno));
+	return 0;
+}
+
+/* Rows in use, without those reserved for the fixed owners. */
+static uint32_t count_rows(const struct bpf_maps *maps)
+{
+	uint32_t end = rows_end(maps), used = 0;
+
+	for (uint32_t i = RESERVED_ROWS; i < end; i++)
+		used += row_live(maps, i);
+	return used;
+}
+
+static uint32_t count_owners(const struct bpf_maps *maps)
+{
+	uint32_t end = owners_used(maps), used = 0;
+
+	for (uint32_t i = OWNER_FIRST; i < end; i++)
+		used += maps->owners[i].kind != OWNER_FREE;
+	return used;
+}
+
+/* Make room while one of the tables is three quarters full. */
+static int make_room(struct bpf_maps *maps, struct fault *fault)
+{
+	uint32_t rows = count_rows(maps), owners = count_owners(maps);
+	uint32_t max_owners = maps->max_owners / 4 * 3;
+	struct exited_owner *list;
+	ssize_t count;
+	int err;
+
+	if (rows <= maps->max_keys_used && owners <= max_owners)
+		return 0;
+	err = give_back_rows(maps, fault);
+	if (err)
+		return err;
+	count = list_exited(maps, &list);
+	if (count < 0)
+		return fault_set(fault, -ENOMEM, "out of memory");
+	for (ssize_t i = 0; i < count && (rows > maps->max_keys_used || owners > max_owners); i++) {
+		err = retire(maps, list[i].index, fault);
+		if (err < 0)
+			break;
+		rows -= at_most((uint32_t)err, rows);
+		owners--;
+	}
+	free(list);
+	return err < 0 ? err : 0;
+}
+
+int bpf_maps_tidy(struct bpf_maps *maps, struct fault *fault)
+{
+	uint32_t end = owners_used(maps);
+
+	for (uint32_t i = OWNER_FIRST; i < end; i++)
+		if (maps->owners[i].kind == OWNER_PROCESS && !maps->owners[i].end_boot_ns)
+			note_process(maps, i);
+	return make_room(maps, fault);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The tables that BPF fills, mapped into this process: reading them takes no system call. Used by
+ * bpf_source.c alone.
+ */
+#ifndef WHYSTALL_COLLECT_BPF_MAPS_H
+#define WHYSTALL_COLLECT_BPF_MAPS_H
+
+#include "base/fault.h"
+#include "collect/sample.h"
+
+struct whystall_bpf;
+
+/* What user space keeps beside each owner. */
+struct owner_note {
+	uint64_t start_boot_ns; /* of the process that the note is about */
+	bool asked;		/* /proc has been read */
+	char cgroup[CGROUP_LEN];
+	char cmdline[CMDLINE_LEN]; /* where BPF has none */
+	uint32_t cmdline_len;
+};
+
+struct bpf_maps {
+	struct whystall_bpf *skel;
+	struct io_row *rows;
+	struct owner *owners;
+	const void *inflight;
+	size_t rows_size, owners_size, inflight_size;
+	uint32_t max_rows, max_owners;
+
+	struct owner_note *notes; /* by owner */
+	bool *retired;		  /* by row: no longer found by BPF, to be added up when unused */
+	uint32_t max_keys_used;	  /* above this many rows exited processes are added up */
+
+	/* Sums of rows that were given back, by device, operation and cause. */
+	struct io_row *exited;
+	size_t exited_count;
+	uint32_t exited_processes;
+};
+
+int bpf_maps_open(struct bpf_maps *maps, struct whystall_bpf *skel, struct fault *fault);
+
+/* Append owners, rows and loss to the sample. Returns 0 or -ENOMEM. */
+int bpf_maps_read(struct bpf_maps *maps, struct sample *sample);
+
+/* See bpf_source_tidy(). */
+int bpf_maps_tidy(struct bpf_maps *maps, struct fault *fault);
+
+void bpf_maps_close(struct bpf_maps *maps);
+
+#endif

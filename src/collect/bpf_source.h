@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The collector over BPF: loads and attaches the programs of bpf/, finds the job's first members, and
+ * copies the maps into samples.
+ */
+#ifndef WHYSTALL_COLLECT_BPF_SOURCE_H
+#define WHYSTALL_COLLECT_BPF_SOURCE_H
+
+#include <stdbool.h>
+
+#include "base/fault.h"
+#include "collect/device.h"
+#include "collect/sample.h"
+#include "collect/target.h"
+
+struct bpf_source;
+
+enum { DEFAULT_MAX_KEYS = 2048, LARGEST_MAX_KEYS = 65536 };
+
+struct bpf_source_options {
+	const struct target *target;
+	const struct device_choices *devices; /* with an empty list all devices count */
+	uint32_t max_keys;
+};
+
+/*
+ * Load, attach and adopt; from here on everything is counted. Returns 0, or a negative errno with
+ * `fault` set (exit code 77 when it is not permitted or the kernel lacks what is needed).
+ */
+int bpf_source_open(struct bpf_source **source, const struct bpf_source_options *options,
+		    struct fault *fault);
+
+/* Replace the contents of `sample` by the counters of now. Returns 0 or a negative errno. */
+int bpf_source_read(struct bpf_source *source, struct sample *sample, struct fault *fault);
+
+/*
+ * To be called now and then (each interval): looks up in /proc what BPF cannot know, and makes room in
+ * the tables by adding up exited processes.
+ */
+int bpf_source_tidy(struct bpf_source *source, struct fault *fault);
+
+/* Is any process of the job alive? */
+bool bpf_source_job_alive(const struct bpf_source *source);
+
+/* Requests that found their place in the table taken; they are not lost. */
+uint64_t bpf_source_spilled(const struct bpf_source *source);
+
+/* Detach and free; NULL is allowed. */
+void bpf_source_close(struct bpf_source *source);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* /proc/PID. All of it is written by, or can vanish with, an untrusted process. */
+#ifndef WHYSTALL_COLLECT_PROCFS_H
+#define WHYSTALL_COLLECT_PROCFS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* The process that a thread belongs to. Returns 0 or a negative errno (-ENOENT: there is none). */
+int procfs_read_tgid(pid_t pid, pid_t *tgid);
+
+/* Start in clock ticks since boot, to tell a process from a later one with its PID. */
+int procfs_read_start_ticks(pid_t pid, uint64_t *ticks);
+
+/* Arguments, each ended by NUL, cut at `size`; sets `len`. */
+int procfs_read_cmdline(pid_t pid, char *out, size_t size, size_t *len);
+
+/* Path of its control group: in cgroup 2, or, if that is the root, in the blkio hierarchy. */
+int procfs_read_cgroup(pid_t pid, char *out, size_t size);
+
+/* Does /proc show the PID namespace that this process is in? */
+int procfs_is_own_namespace(void);
+
+#endif

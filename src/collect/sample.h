@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A sample: cumulative counters at one instant. Collectors fill it and never subtract or divide; that
+ * is the model's work.
+ */
+#ifndef WHYSTALL_COLLECT_SAMPLE_H
+#define WHYSTALL_COLLECT_SAMPLE_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "abi.h"
+
+enum { DISK_NAME_LEN = 32, CGROUP_LEN = 256 };
+
+/* The kernel's own statistics of one disk or partition (/proc/diskstats), failed requests included. */
+struct disk_sample {
+	uint32_t device; /* major << 20 | minor */
+	char name[DISK_NAME_LEN];
+	bool partition;
+	uint64_t reads, read_bytes;
+	uint64_t writes, write_bytes;
+	uint64_t discards, discard_bytes;
+	uint64_t flushes;
+	uint64_t busy_ms; /* wraps at 2^32 */
+};
+
+/* An owner, and what user space found out about it. */
+struct owner_sample {
+	struct owner owner;
+	char cgroup[CGROUP_LEN]; /* path, "" where unknown */
+};
+
+struct sample {
+	uint64_t mono_ns; /* CLOCK_MONOTONIC */
+	uint64_t boot_ns; /* CLOCK_BOOTTIME, the clock of struct owner */
+	struct timespec wall;
+
+	struct owner_sample *owners; /* by index; OWNER_FREE ones have no meaning */
+	size_t owner_count, owner_capacity;
+
+	struct io_row *rows; /* in use ones only, in no order */
+	size_t row_count, row_capacity;
+
+	struct disk_sample *disks;
+	size_t disk_count, disk_capacity;
+
+	struct loss loss;
+};
+
+/* Set the clocks; everything else is left. */
+void sample_set_time(struct sample *sample);
+
+/* Append one uninitialised element, for the collector to fill; NULL when out of memory. */
+struct io_row *sample_add_row(struct sample *sample);
+struct owner_sample *sample_add_owner(struct sample *sample);
+struct disk_sample *sample_add_disk(struct sample *sample);
+
+/* Empty it; the memory is kept for the next one. */
+void sample_clear(struct sample *sample);
+
+/* Give the memory back. */
+void sample_free(struct sample *sample);
+
+/* The disk or partition with this number, NULL if the kernel listed none. */
+const struct disk_sample *sample_find_disk(const struct sample *sample, uint32_t device);
+
+/* Add the counters of `row` to `sum`; its key is left. */
+void io_row_add(struct io_row *sum, const struct io_row *row);
+
+static inline uint32_t device_number(uint32_t major, uint32_t minor)
+{
+	return major << 20 | minor;
+}
+
+static inline uint32_t device_major(uint32_t device)
+{
+	return device >> 20;
+}
+
+static inline uint32_t device_minor(uint32_t device)
+{
+	return device & 0xfffff;
+}
+
+#endif

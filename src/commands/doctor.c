@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What works on this host, what does not, and the remedy. */
+#include <argp.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "collect/bpf_source.h"
+#include "collect/features.h"
+#include "collect/procfs.h"
+#include "commands/commands.h"
+#include "commands/output.h"
+#include "show/doctor.h"
+
+static const char doc[] =
+	"Tell what works on this host, what does not, and the remedy.\v"
+	"Exit status: 0 when the main job would work, 77 when it would not.";
+
+struct doctor_options {
+	bool json;
+	struct fault fault;
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct doctor_options *options = state->input;
+
+	switch (key) {
+	case 'O':
+		options->json = strcmp(arg, "json") == 0;
+		if (!options->json && strcmp(arg, "text") != 0)
+			return -fault_set_exit(&options->fault, EXIT_USAGE, -EINVAL,
+					       "doctor prints text or json, not \"%s\"", arg);
+		return 0;
+	case ARGP_KEY_ARG:
+		return -fault_set_exit(&options->fault, EXIT_USAGE, -EINVAL,
+				       "doctor takes no argument: \"%s\"", arg);
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static struct doctor_check *add(struct doctor_report *report, const char *name, bool needed, bool ok)
+{
+	struct doctor_check *check = &report->checks[report->count++];
+
+	*check = (struct doctor_check){ .ok = ok, .needed = needed };
+	snprintf(check->name, sizeof(check->name), "%s", name);
+	return check;
+}
+
+static void check_kernel(struct doctor_report *report)
+{
+	struct utsname host;
+	struct doctor_check *check;
+
+	if (uname(&host) != 0)
+		return;
+	snprintf(report->kernel, sizeof(report->kernel), "%s", host.release);
+	/* Only told: whether a feature is there is asked of the kernel, not of its version. */
+	check = add(report, "kernel", false, true);
+	snprintf(check->detail, sizeof(check->detail), "%s %s, %s", host.sysname, host.release,
+		 host.machine);
+}
+
+static void check_proc(struct doctor_report *report)
+{
+	struct doctor_check *check = add(report, "proc", true, procfs_is_own_namespace() == 1);
+
+	if (check->ok) {
+		snprintf(check->detail, sizeof(check->detail), "/proc shows this PID namespace");
+		return;
+	}
+	snprintf(check->detail, sizeof(check->detail), "/proc shows another PID namespace");
+	snprintf(check->remedy, sizeof(check->remedy),
+		 "mount a new /proc in the namespace (unshare --mount-proc), or run on the host");
+}
+
+static void check_tracepoints(struct doctor_report *report)
+{
+	struct features features;
+	struct fault fault;
+	int err = features_probe(&features, &fault);
+	struct doctor_check *check = add(report, "btf", true, !err);
+
+	snprintf(check->detail, sizeof(check->detail), "%s",
+		 err ? fault.text : "the kernel describes its types (/sys/kernel/btf/vmlinux)");
+	if (err) {
+		snprintf(check->remedy, sizeof(check->remedy),
+			 "a kernel with CONFIG_DEBUG_INFO_BTF=y, as distributions ship since 2021");
+		return;
+	}
+	for (int i = 0; i < TP_COUNT; i++) {
+		const struct feature_tracepoint_info *info = &feature_tracepoints[i];
+		bool needed = info->needed ||
+			      (i == TP_BLOCK_GETRQ && !features.tracepoint[TP_BLOCK_IO_START]);
+		char name[sizeof(check->name)];
+
+		snprintf(name, sizeof(name), "tracepoint %s", info->name);
+		check = add(report, name, needed, features.tracepoint[i]);
+		snprintf(check->detail, sizeof(check->detail), "%s",
+			 check->ok ? "found" : info->lost);
+		if (!check->ok)
+			snprintf(check->remedy, sizeof(check->remedy), "a newer kernel");
+	}
+}
+
+/* The proof: load and attach everything, then let go. */
+static void check_attach(struct doctor_report *report)
+{
+	const struct target all = { .all = true };
+	const struct device_choices devices = { .count = 0 };
+	const struct bpf_source_options options = { .target = &all,
+						    .devices = &devices,
+						    .max_keys = DEFAULT_MAX_KEYS };
+	struct bpf_source *source = NULL;
+	struct fault fault;
+	int err = bpf_source_open(&source, &options, &fault);
+	struct doctor_check *check = add(report, "attach", true, !err);
+
+	bpf_source_close(source);
+	snprintf(check->detail, sizeof(check->detail), "%s",
+		 err ? fault.text : "the BPF programs load and attach");
+	if (err && geteuid() != 0)
+		snprintf(check->remedy, sizeof(check->remedy), "sudo whystall doctor");
+	else if (err)
+		snprintf(check->remedy, sizeof(check->remedy),
+			 "see the checks above; in a container add CAP_BPF, CAP_PERFMON and "
+			 "CAP_SYS_PTRACE; on a locked-down kernel allow BPF to read kernel memory");
+}
+
+int command_doctor(int argc, char **argv)
+{
+	static const struct argp_option table[] = {
+		{ "format", 'O', "FORMAT", 0, "text or json (text)", 0 },
+		{ 0 },
+	};
+	static const struct argp argp = { .options = table, .parser = parse, .doc = doc };
+	struct doctor_options options = { .json = false };
+	struct doctor_report report = { .count = 0, .works = true };
+	struct output output = { .fd = -1 };
+	struct fault fault;
+	int err;
+
+	if (argp_parse(&argp, argc, argv, 0, NULL, &options) != 0) {
+		log_error("%s", options.fault.text);
+		return EXIT_USAGE;
+	}
+	check_kernel(&report);
+	check_proc(&report);
+	check_tracepoints(&report);
+	check_attach(&report);
+	for (size_t i = 0; i < report.count; i++)
+		report.works &= report.checks[i].ok || !report.checks[i].needed;
+	err = output_open(&output, NULL, &fault);
+	if (!err)
+		err = options.json ? show_doctor_json(output.stream, &report) :
+				     show_doctor_text(output.stream, &report);
+	if (!err)
+		err = output_flush(&output, &fault);
+	output_close(&output);
+	if (err) {
+		log_error("%s", fault.text);
+		return EXIT_RUNTIME;
+	}
+	return report.works ? 0 : EXIT_NOT_SUPPORTED;
+}

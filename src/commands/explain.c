@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The main job: trace, then one report. */
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/units.h"
+#include "commands/commands.h"
+#include "commands/session.h"
+#include "model/report.h"
+
+static const char doc[] =
+	"Explain what a training job waits for: who did which block I/O, and how long it took.\v"
+	"Other commands: whystall stat (one row per interval), whystall doctor (what works on this "
+	"host). Each has its own --help.\n"
+	"\n"
+	"Without a selection, the processes that hold a GPU are watched. The report comes once, at the "
+	"end: of PROGRAM, of the processes of -p and all their descendants, after -d, or by Ctrl-C. "
+	"With PROGRAM the exit status is the program's own, and it runs as the user who called sudo.\n"
+	"\n"
+	"Examples:\n"
+	"  sudo whystall -p 4711                  until process 4711 ends, or Ctrl-C\n"
+	"  sudo whystall -p 4711 -d 30s -O json -o report.json\n"
+	"  sudo whystall -- python3 train.py      start and watch a program\n"
+	"  sudo whystall -n 'python*' -D nvme0n1  by name, one disk only\n"
+	"  sudo whystall -c /sys/fs/cgroup/job    a control group\n"
+	"  sudo whystall -a -d 10s                the whole host\n"
+	"\n"
+	"Exit status: 0, or PROGRAM's own (128+N for signal N); 1 for a failure, 64 for wrong usage, "
+	"77 when not permitted or not supported here, 126 or 127 when PROGRAM cannot be run or found.";
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct options *options = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = options;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (state->quoted) {
+			options_take_program(options, state);
+			return 0;
+		}
+		return -fault_set_exit(&options->fault, EXIT_USAGE, -EINVAL,
+				       "there is no command \"%s\"; a program to start comes after --",
+				       arg);
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* Exactly one of PROGRAM and a selection, or the GPU's holders. */
+static int choose_target(struct options *options, struct fault *fault)
+{
+	int found;
+
+	if (options->program && target_is_set(&options->target))
+		return fault_set_exit(fault, EXIT_USAGE, -EINVAL,
+				      "choose either a program to start or -p, -c, -n, -a");
+	if (options->program || target_is_set(&options->target))
+		return 0;
+	found = target_add_gpu_holders(&options->target, fault);
+	if (found < 0)
+		return found;
+	if (!found)
+		return fault_set_exit(fault, EXIT_USAGE, -EINVAL,
+				      "no process holds a GPU: choose with -p PID, -c CGROUP, -n GLOB, "
+				      "-a, or -- PROGRAM");
+	log_info("watching %d process%s that hold%s a GPU", found, found == 1 ? "" : "es",
+		 found == 1 ? "s" : "");
+	return 0;
+}
+
+/* On a terminal, how far the run is; erased by the next message. */
+static void show_progress(const struct options *options, uint64_t ticks)
+{
+	if (!options->quiet && isatty(STDERR_FILENO))
+		fprintf(stderr, "\r%.0f s ", (double)(ticks * options->interval_ns) / NS_PER_S);
+}
+
+static int print_report(struct session *session, const struct sample *from, const struct sample *to,
+			struct fault *fault)
+{
+	const struct options *options = session->options;
+	struct show_context context = { .source = "bpf",
+					.interval_s = (double)options->interval_ns / NS_PER_S };
+	struct report report;
+	int err = report_build(&report, from, to, options->target.all, &options->devices);
+
+	if (!err) {
+		err = options->shower->report(session->output.stream, &report, &context);
+		report_free(&report);
+	}
+	if (err)
+		return fault_set(fault, err, "cannot build the report: %s", strerror(-err));
+	return output_flush(&session->output, fault);
+}
+
+static int run(struct session *session, struct sample *from, struct sample *to, struct fault *fault)
+{
+	uint64_t ticks = 0;
+	int err = bpf_source_tidy(session->source, fault);
+
+	if (!err)
+		err = bpf_source_read(session->source, from, fault);
+	if (!err)
+		err = session_start(session, fault);
+	while (!err) {
+		int event = session_wait(session, fault);
+
+		if (event < 0)
+			return event;
+		err = bpf_source_tidy(session->source, fault);
+		if (event == SESSION_END)
+			break;
+		show_progress(session->options, ++ticks);
+	}
+	if (ticks && !session->options->quiet && isatty(STDERR_FILENO))
+		fprintf(stderr, "\r\033[K");
+	if (!err)
+		err = bpf_source_read(session->source, to, fault);
+	if (err)
+		return err;
+	log_debug("%llu requests found their place in the table taken",
+		  (unsigned long long)bpf_source_spilled(session->source));
+	return print_report(session, from, to, fault);
+}
+
+int command_explain(int argc, char **argv)
+{
+	static const struct argp_child children[] = { { .argp = &options_argp }, { 0 } };
+	static const struct argp argp = { .parser = parse,
+					  .args_doc = "\n-- PROGRAM [ARG...]",
+					  .doc = doc,
+					  .children = children };
+	struct sample from = { 0 }, to = { 0 };
+	struct session session;
+	struct options options;
+	struct fault fault;
+	int exit_code, err;
+
+	options_init(&options);
+	if (!options_parse(&argp, argc, argv, &options, &exit_code)) {
+		options_free(&options);
+		return exit_code;
+	}
+	err = choose_target(&options, &fault);
+	if (!err) {
+		err = session_open(&session, &options, &fault);
+		if (!err)
+			err = run(&session, &from, &to, &fault);
+		exit_code = err ? fault.exit_code : session_finish(&session);
+		session_close(&session);
+	}
+	if (err) {
+		log_error("%s", fault.text);
+		exit_code = fault.exit_code;
+	}
+	sample_free(&from);
+	sample_free(&to);
+	options_free(&options);
+	return exit_code;
+}

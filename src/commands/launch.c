@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "commands/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/units.h"
+
+/* Who called sudo. */
+struct caller {
+	bool known;
+	uid_t uid;
+	gid_t gid;
+};
+
+static int parse_id(const char *name, unsigned int *id, struct fault *fault)
+{
+	const char *text = getenv(name);
+	char *end;
+	unsigned long value;
+
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end || errno || value >= UINT_MAX)
+		return fault_set(fault, -EINVAL, "%s=\"%s\" in the environment is not an id", name,
+				 text);
+	*id = (unsigned int)value;
+	return 0;
+}
+
+static int find_caller(struct caller *caller, struct fault *fault)
+{
+	int err;
+
+	caller->known = geteuid() == 0 && getenv("SUDO_UID") && getenv("SUDO_GID");
+	if (!caller->known)
+		return 0;
+	err = parse_id("SUDO_UID", &caller->uid, fault);
+	return err ? err : parse_id("SUDO_GID", &caller->gid, fault);
+}
+
+/* In the child: become the caller. Returns 0 or an errno. */
+static int become(const struct caller *caller)
+{
+	struct passwd *user = getpwuid(caller->uid);
+
+	/* A user without an entry (a container's, say) has no further groups. */
+	if (user ? initgroups(user->pw_name, caller->gid) : setgroups(1, &caller->gid))
+		return errno;
+	if (setresgid(caller->gid, caller->gid, caller->gid) ||
+	    setresuid(caller->uid, caller->uid, caller->uid))
+		return errno;
+	/* sudo has put root's there. */
+	if (user && (setenv("HOME", user->pw_dir, 1) || setenv("USER", user->pw_name, 1) ||
+		     setenv("LOGNAME", user->pw_name, 1)))
+		return errno;
+	return 0;
+}
+
+static void run_child(int go_fd, int report_fd, char **argv, const struct caller *caller,
+		      const sigset_t *signals)
+{
+	int err = caller->known ? become(caller) : 0;
+	char go;
+
+	/* End of file instead of a byte: whystall gave up or was killed. */
+	if (read(go_fd, &go, 1) != 1)
+		_exit(EXIT_RUNTIME);
+	if (!err) {
+		signal(SIGPIPE, SIG_DFL);
+		sigprocmask(SIG_SETMASK, signals, NULL);
+		execvp(argv[0], argv);
+		err = errno;
+	}
+	if (write(report_fd, &err, sizeof(err)) != sizeof(err))
+		_exit(EXIT_RUNTIME);
+	_exit(EXIT_NOT_EXECUTABLE);
+}
+
+int program_start(struct program *program, char **argv, const sigset_t *signals, struct fault *fault)
+{
+	int go[2], report[2];
+	struct caller caller;
+	int err = find_caller(&caller, fault);
+
+	if (err)
+		return err;
+	if (pipe2(go, O_CLOEXEC))
+		return fault_set(fault, -errno, "cannot make a pipe: %s", strerror(errno));
+	if (pipe2(report, O_CLOEXEC)) {
+		err = -errno;
+		close(go[0]);
+		close(go[1]);
+		return fault_set(fault, err, "cannot make a pipe: %s", strerror(-err));
+	}
+	program->pid = fork();
+	if (program->pid == 0) {
+		close(go[1]);
+		close(report[0]);
+		run_child(go[0], report[1], argv, &caller, signals);
+	}
+	err = program->pid < 0 ? -errno : 0;
+	close(go[0]);
+	close(report[1]);
+	program->go_fd = go[1];
+	program->report_fd = report[0];
+	if (err) {
+		program->pid = 0;
+		close(go[1]);
+		close(report[0]);
+		return fault_set(fault, err, "cannot start a process: %s", strerror(-err));
+	}
+	return 0;
+}
+
+static int exec_fault(struct fault *fault, int err, const char *name)
+{
+	if (err == ENOENT || err == ENOTDIR)
+		return fault_set_exit(fault, EXIT_NOT_FOUND, -err,
+				      strchr(name, '/') ?
+					      "cannot find the program \"%s\": %s" :
+					      "cannot find the program \"%s\": %s; sudo's PATH is not "
+					      "yours, try: sudo env PATH=$PATH whystall ...",
+				      name, strerror(err));
+	return fault_set_exit(fault, EXIT_NOT_EXECUTABLE, -err, "cannot run the program \"%s\": %s",
+			      name, strerror(err));
+}
+
+int program_release(struct program *program, char **argv, struct fault *fault)
+{
+	int child_errno;
+	ssize_t n;
+
+	if (write(program->go_fd, "g", 1) != 1)
+		return fault_set(fault, -errno, "cannot start the program \"%s\": %s", argv[0],
+				 strerror(errno));
+	close(program->go_fd);
+	program->go_fd = -1;
+	/* Closed by a successful exec. */
+	do
+		n = read(program->report_fd, &child_errno, sizeof(child_errno));
+	while (n < 0 && errno == EINTR);
+	close(program->report_fd);
+	program->report_fd = -1;
+	if (n != sizeof(child_errno))
+		return 0;
+	program_reap(program, true);
+	return exec_fault(fault, child_errno, argv[0]);
+}
+
+void program_reap(struct program *program, bool block)
+{
+	pid_t pid;
+
+	if (!program->pid || program->ended)
+		return;
+	do
+		pid = waitpid(program->pid, &program->wait_status, block ? 0 : WNOHANG);
+	while (pid < 0 && errno == EINTR);
+	program->ended = pid == program->pid;
+}
+
+int program_exit_code(const struct program *program)
+{
+	if (WIFSIGNALED(program->wait_status))
+		return EXIT_SIGNAL_BASE + WTERMSIG(program->wait_status);
+	return WEXITSTATUS(program->wait_status);
+}
+
+void program_discard(struct program *program)
+{
+	if (!program->pid || program->go_fd < 0)
+		return;
+	close(program->go_fd);
+	close(program->report_fd);
+	program->go_fd = -1;
+	program->report_fd = -1;
+	program_reap(program, true);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Giving up what is not needed once the programs are attached. */
+#ifndef WHYSTALL_COMMANDS_PRIVILEGES_H
+#define WHYSTALL_COMMANDS_PRIVILEGES_H
+
+#include "base/fault.h"
+
+/*
+ * Keep only the capabilities to read the maps (CAP_BPF), to read /proc of other users' processes
+ * (CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH) and to pass signals to PROGRAM (CAP_KILL), and no way to gain
+ * others by exec. Returns 0 or a negative errno with `fault` set.
+ */
+int privileges_drop(struct fault *fault);
+
+#endif

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "commands/session.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/units.h"
+#include "commands/privileges.h"
+
+/* How soon the end of the last descendant is noticed, once the processes of -p are gone. */
+static const uint64_t descendants_ns = 100 * NS_PER_MS;
+
+static int open_pidfd(pid_t pid)
+{
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int open_timer(uint64_t ns, bool repeat, struct fault *fault)
+{
+	struct itimerspec time = { .it_value = { .tv_sec = (time_t)(ns / NS_PER_S),
+						 .tv_nsec = (long)(ns % NS_PER_S) } };
+	int fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	int err;
+
+	if (repeat)
+		time.it_interval = time.it_value;
+	if (fd >= 0 && timerfd_settime(fd, 0, &time, NULL) == 0)
+		return fd;
+	err = -errno;
+	if (fd >= 0)
+		close(fd);
+	return fault_set(fault, err, "cannot set a timer: %s", strerror(-err));
+}
+
+/* SIGINT and SIGTERM are read from a descriptor; a closed pipe shall be a write error. */
+static int catch_signals(struct session *session, struct fault *fault)
+{
+	sigset_t set;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	if (sigprocmask(SIG_BLOCK, &set, &session->signals_before))
+		return fault_set(fault, -errno, "cannot block signals: %s", strerror(errno));
+	session->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (session->signal_fd < 0)
+		return fault_set(fault, -errno, "cannot watch for signals: %s", strerror(errno));
+	return 0;
+}
+
+/* Descriptors that tell the end of PROGRAM or of the processes of -p. */
+static int watch_targets(struct session *session, struct fault *fault)
+{
+	const struct target *target = &session->options->target;
+	const pid_t *pids = session->program.pid ? &session->program.pid : target->pids;
+	size_t count = session->program.pid ? 1 : target->pid_count;
+
+	session->target_fds = calloc(count + 1, sizeof(int));
+	if (!session->target_fds)
+		return fault_set(fault, -ENOMEM, "out of memory");
+	for (size_t i = 0; i < count; i++) {
+		int fd = open_pidfd(pids[i]);
+
+		if (fd < 0 && fd != -ESRCH)
+			return fault_set(fault, fd, "cannot watch process %d: %s", pids[i],
+					 strerror(-fd));
+		session->target_fds[session->target_count++] = fd < 0 ? -1 : fd;
+	}
+	return 0;
+}
+
+int session_open(struct session *session, const struct options *options, struct fault *fault)
+{
+	struct bpf_source_options source = { .target = &options->target,
+					     .devices = &options->devices,
+					     .max_keys = options->max_keys };
+	struct target program_target = { 0 };
+	int err;
+
+	*session = (struct session){ .options = options,
+				     .output.fd = -1,
+				     .signal_fd = -1,
+				     .tick_fd = -1,
+				     .deadline_fd = -1,
+				     .program.go_fd = -1 };
+	err = output_open(&session->output, options->output, fault);
+	if (!err)
+		err = catch_signals(session, fault);
+	if (!err && options->program)
+		err = program_start(&session->program, options->program, &session->signals_before,
+				    fault);
+	if (!err)
+		err = watch_targets(session, fault);
+	if (err)
+		return err;
+	if (options->program) {
+		program_target.pids = &session->program.pid;
+		program_target.pid_count = 1;
+		source.target = &program_target;
+	}
+	err = bpf_source_open(&session->source, &source, fault);
+	return err ? err : privileges_drop(fault);
+}
+
+int session_start(struct session *session, struct fault *fault)
+{
+	const struct options *options = session->options;
+	int err;
+
+	session->tick_fd = open_timer(options->interval_ns, true, fault);
+	if (session->tick_fd < 0)
+		return session->tick_fd;
+	if (options->duration_ns) {
+		session->deadline_fd = open_timer(options->duration_ns, false, fault);
+		if (session->deadline_fd < 0)
+			return session->deadline_fd;
+	}
+	if (session->program.pid) {
+		err = program_release(&session->program, options->program, fault);
+		if (err)
+			return err;
+	}
+	log_info("tracing; %s", session->program.pid ? "ends with the program" :
+				options->duration_ns ? "ends after the duration given, or by Ctrl-C" :
+						       "Ctrl-C ends it and prints the report");
+	return 0;
+}
+
+/*
+ * With PROGRAM, SIGINT from the terminal has reached it as well and it decides; SIGTERM is passed on.
+ * Returns whether the run is over.
+ */
+static bool handle_signal(struct session *session)
+{
+	struct signalfd_siginfo info;
+
+	if (read(session->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return false;
+	if (!session->program.pid)
+		return true;
+	if (info.ssi_signo == SIGTERM)
+		kill(session->program.pid, SIGTERM);
+	/* SIGINT by kill(1) reached whystall alone: it ends the measurement. */
+	return info.ssi_signo == SIGINT && info.ssi_code != SI_KERNEL;
+}
+
+static bool any_target_left(const struct session *session)
+{
+	for (size_t i = 0; i < session->target_count; i++)
+		if (session->target_fds[i] >= 0)
+			return true;
+	return false;
+}
+
+/* PROGRAM's end is the end; that of -p is the end of all their descendants. */
+static bool job_is_over(const struct session *session)
+{
+	const struct target *target = &session->options->target;
+
+	if (session->program.pid)
+		return !any_target_left(session);
+	if (target->all || target->has_cgroup || target->has_glob || !target->pid_count)
+		return false;
+	return !any_target_left(session) && !bpf_source_job_alive(session->source);
+}
+
+/* The timeout for poll(2): none, unless only descendants are left, whose end nothing tells. */
+static int poll_timeout(const struct session *session)
+{
+	return session->target_count && !any_target_left(session) ?
+		       (int)(descendants_ns / NS_PER_MS) :
+		       -1;
+}
+
+static void drop_ended_targets(struct session *session, const struct pollfd *fds)
+{
+	for (size_t i = 0; i < session->target_count; i++)
+		if (session->target_fds[i] >= 0 && fds[i].revents) {
+			close(session->target_fds[i]);
+			session->target_fds[i] = -1;
+		}
+}
+
+int session_wait(struct session *session, struct fault *fault)
+{
+	enum { SIGNAL, TICK, DEADLINE, FIXED };
+	struct pollfd *fds = calloc(FIXED + session->target_count, sizeof(*fds));
+	int event = -1;
+
+	if (!fds)
+		return fault_set(fault, -ENOMEM, "out of memory");
+	while (event < 0) {
+		uint64_t expirations;
+
+		if (job_is_over(session)) {
+			event = SESSION_END;
+			break;
+		}
+		fds[SIGNAL] = (struct pollfd){ .fd = session->signal_fd, .events = POLLIN };
+		fds[TICK] = (struct pollfd){ .fd = session->tick_fd, .events = POLLIN };
+		fds[DEADLINE] = (struct pollfd){ .fd = session->deadline_fd, .events = POLLIN };
+		for (size_t i = 0; i < session->target_count; i++)
+			fds[FIXED + i] = (struct pollfd){ .fd = session->target_fds[i],
+							  .events = POLLIN };
+		if (poll(fds, FIXED + session->target_count, poll_timeout(session)) < 0) {
+			if (errno == EINTR)
+				continue;
+			free(fds);
+			return fault_set(fault, -errno, "cannot wait: %s", strerror(errno));
+		}
+		drop_ended_targets(session, fds + FIXED);
+		if (fds[DEADLINE].revents ||
+		    (fds[SIGNAL].revents && handle_signal(session)))
+			event = SESSION_END;
+		else if (fds[TICK].revents &&
+			 read(session->tick_fd, &expirations, sizeof(expirations)) > 0)
+			event = SESSION_TICK;
+	}
+	free(fds);
+	return event;
+}
+
+int session_finish(struct session *session)
+{
+	struct pollfd fd = { .fd = session->signal_fd, .events = POLLIN };
+
+	if (!session->program.pid)
+		return 0;
+	/* After -d the program may run on; signals are handled as before. */
+	for (program_reap(&session->program, false); !session->program.ended;
+	     program_reap(&session->program, false))
+		if (poll(&fd, 1, (int)(descendants_ns / NS_PER_MS)) > 0)
+			handle_signal(session);
+	return program_exit_code(&session->program);
+}
+
+static void close_fd(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+void session_close(struct session *session)
+{
+	program_discard(&session->program);
+	bpf_source_close(session->source);
+	output_close(&session->output);
+	close_fd(session->signal_fd);
+	close_fd(session->tick_fd);
+	close_fd(session->deadline_fd);
+	for (size_t i = 0; i < session->target_count; i++)
+		close_fd(session->target_fds[i]);
+	free(session->target_fds);
+	session->source = NULL;
+	session->target_fds = NULL;
+	session->target_count = 0;
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The table of commands. */
+#include <bpf/libbpf.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "commands/commands.h"
+#include "version.h"
+
+const char *argp_program_version = "whystall " WHYSTALL_VERSION;
+
+static const struct {
+	const char *name;
+	const char *called; /* in messages and --help */
+	int (*run)(int argc, char **argv);
+} commands[] = {
+	{ "stat", "whystall stat", command_stat },
+	{ "doctor", "whystall doctor", command_doctor },
+};
+
+/* libbpf warns about what whystall itself reports in one line: its words are for -v. */
+static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+{
+	if (level == LIBBPF_DEBUG || log_get_level() < LOG_DEBUG)
+		return 0;
+	return vfprintf(stderr, format, args);
+}
+
+int main(int argc, char **argv)
+{
+	static char whystall[] = "whystall";
+
+	libbpf_set_print(print_libbpf);
+	for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (strcmp(argv[1], commands[i].name) == 0) {
+			argv[1] = (char *)commands[i].called;
+			return commands[i].run(argc - 1, argv + 1);
+		}
+	if (argc > 0)
+		argv[0] = whystall;
+	return command_explain(argc, argv);
+}

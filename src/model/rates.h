@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Rows of `whystall stat`: rates and latencies of one interval, for a device or for all together. */
+#ifndef WHYSTALL_MODEL_RATES_H
+#define WHYSTALL_MODEL_RATES_H
+
+#include "model/io.h"
+
+/* Cumulative counters of a device, over all owners that count. */
+struct device_totals {
+	uint32_t device; /* 0: all devices */
+	uint64_t requests;
+	struct io_row read, write;
+};
+
+struct totals {
+	struct device_totals *list; /* the first one is for all devices */
+	size_t count, capacity;
+};
+
+struct rates {
+	uint32_t device; /* 0: all devices */
+	char name[DISK_NAME_LEN];
+	struct timespec time; /* end of the interval */
+	double read_mb_s, write_mb_s, requests_s;
+	struct latency read, write; /* device latency */
+	bool busy_known;
+	double busy_pct; /* of the device, everybody's; for all devices, of the busiest disk */
+};
+
+/*
+ * Add up the rows of a sample: of the job's processes, or, with `everybody`, of all. Memory of `totals`
+ * is reused. Returns 0 or -ENOMEM.
+ */
+int totals_build(struct totals *totals, const struct sample *sample, bool everybody);
+
+void totals_free(struct totals *totals);
+
+/*
+ * Fill `rates` for one device, or for all (`device` 0), from what two samples and their totals say. A
+ * device that is not in them has rates of 0.
+ */
+void rates_build(struct rates *rates, uint32_t device, const struct sample *from,
+		 const struct totals *before, const struct sample *to, const struct totals *now);
+
+#endif

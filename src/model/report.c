@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "model/report.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "base/units.h"
+
+static int compare_numbers(uint64_t a, uint64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct io_key *x = &((const struct io_row *)a)->key;
+	const struct io_key *y = &((const struct io_row *)b)->key;
+	int order = compare_numbers(x->owner, y->owner);
+
+	if (!order)
+		order = compare_numbers(x->device, y->device);
+	if (!order)
+		order = compare_numbers(x->op, y->op);
+	return order ? order : compare_numbers(x->cause, y->cause);
+}
+
+/* An owner's index can have been given to another process between the two samples. */
+static bool same_owner(const struct sample *from, const struct sample *to, uint32_t owner)
+{
+	return owner < OWNER_FIRST ||
+	       (owner < from->owner_count && owner < to->owner_count &&
+		from->owners[owner].owner.start_boot_ns == to->owners[owner].owner.start_boot_ns);
+}
+
+static const struct io_row *find_row(const struct sample *sample, const struct io_key *key)
+{
+	for (size_t i = 0; i < sample->row_count; i++)
+		if (memcmp(&sample->rows[i].key, key, sizeof(*key)) == 0)
+			return &sample->rows[i];
+	return NULL;
+}
+
+/*
+ * The difference of all rows, sorted by key. Rows that `from` has and `to` has not were added up in
+ * OWNER_EXITED meanwhile: there the part of before must go too.
+ */
+static struct io_row *subtract_rows(const struct sample *from, const struct sample *to, size_t *count)
+{
+	struct io_row *rows = calloc(to->row_count + 1, sizeof(*rows));
+
+	if (!rows)
+		return NULL;
+	for (size_t i = 0; i < to->row_count; i++) {
+		const struct io_row *before = find_row(from, &to->rows[i].key);
+
+		if (before && !same_owner(from, to, before->key.owner))
+			before = NULL;
+		io_subtract(&rows[i], &to->rows[i], before);
+	}
+	qsort(rows, to->row_count, sizeof(*rows), by_key);
+	*count = to->row_count;
+	for (size_t i = 0; i < from->row_count; i++) {
+		const struct io_row *gone = &from->rows[i];
+		struct io_row key = { .key = gone->key }, less;
+		struct io_row *sum;
+
+		if (same_owner(from, to, gone->key.owner) && find_row(to, &gone->key))
+			continue;
+		key.key.owner = OWNER_EXITED;
+		sum = bsearch(&key, rows, *count, sizeof(*rows), by_key);
+		if (!sum)
+			continue;
+		io_subtract(&less, sum, gone);
+		*sum = less;
+	}
+	return rows;
+}
+
+static double since(uint64_t ns, uint64_t start_ns)
+{
+	return ((double)ns - (double)start_ns) / NS_PER_S;
+}
+
+static void name_fixed(struct process_report *p, const struct owner *o, uint32_t index)
+{
+	switch (index) {
+	case OWNER_FOLDED:
+		snprintf(p->comm, sizeof(p->comm), "(others)");
+		break;
+	case OWNER_EXITED:
+		snprintf(p->comm, sizeof(p->comm), "(exited)");
+		p->threads = o->threads;
+		break;
+	default:
+		snprintf(p->comm, sizeof(p->comm), "[cgroup %.*s]", CMDLINE_LEN - 1, o->cmdline);
+	}
+}
+
+static void describe(struct process_report *p, const struct sample *from, const struct sample *to,
+		     uint32_t index)
+{
+	const struct owner_sample *sample = &to->owners[index];
+	const struct owner *o = &sample->owner;
+
+	p->owner = index;
+	p->cgroup = sample->cgroup;
+	if (o->kind != OWNER_PROCESS) {
+		name_fixed(p, o, index);
+		return;
+	}
+	p->pid = (pid_t)o->pid;
+	p->ppid = (pid_t)o->ppid;
+	memcpy(p->comm, o->comm, sizeof(o->comm));
+	p->comm[sizeof(o->comm) - 1] = '\0';
+	text_join_arguments(p->cmdline, sizeof(p->cmdline), o->cmdline, o->cmdline_len);
+	p->threads = o->threads;
+	p->start_s = since(o->start_boot_ns, from->boot_ns);
+	p->ended = o->end_boot_ns != 0;
+	if (p->ended)
+		p->end_s = since(o->end_boot_ns, from->boot_ns);
+}
+
+static void take_io(struct process_report *p, struct io_row *rows, size_t count)
+{
+	struct io_row key = { .key.owner = p->owner };
+	size_t begin = 0;
+
+	/* Sorted by owner: the first row that is not before it. */
+	while (begin < count && rows[begin].key.owner < key.key.owner)
+		begin++;
+	p->io = &rows[begin];
+	while (begin + p->io_count < count && p->io[p->io_count].key.owner == p->owner) {
+		const struct io_row *row = &p->io[p->io_count++];
+
+		p->bytes += row->bytes;
+		p->block_s += (double)(row->queue_ns + row->device_ns) / NS_PER_S;
+	}
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	const struct process_report *x = a, *y = b;
+	int order = compare_numbers(y->bytes, x->bytes);
+
+	return order ? order : compare_numbers((uint64_t)x->pid, (uint64_t)y->pid);
+}
+
+static bool is_listed(const struct process_report *p, const struct owner *o, bool everybody)
+{
+	bool did_io = false;
+
+	for (size_t i = 0; i < p->io_count; i++)
+		did_io |= p->io[i].requests || p->io[i].bytes;
+	return did_io || (o->kind == OWNER_PROCESS && !everybody && (!p->ended || p->end_s >= 0));
+}
+
+static int build_processes(struct report *report, const struct sample *from, const struct sample *to,
+			   bool everybody, size_t row_count)
+{
+	report->processes = calloc(to->owner_count + 1, sizeof(*report->processes));
+	if (!report->processes)
+		return -ENOMEM;
+	for (uint32_t i = OWNER_FOLDED; i < to->owner_count; i++) {
+		struct process_report *p = &report->processes[report->process_count];
+		const struct owner *o = &to->owners[i].owner;
+
+		if (o->kind == OWNER_FREE)
+			continue;
+		describe(p, from, to, i);
+		take_io(p, report->rows, row_count);
+		if (is_listed(p, o, everybody))
+			report->process_count++;
+		else
+			memset(p, 0, sizeof(*p));
+	}
+	qsort(report->processes, report->process_count, sizeof(*report->processes), by_bytes);
+	return 0;
+}
+
+static struct device_report *find_device(struct report *report, uint32_t device)
+{
+	struct device_report *larger;
+
+	for (size_t i = 0; i < report->device_count; i++)
+		if (report->devices[i].device == device)
+			return &report->devices[i];
+	larger = reallocarray(report->devices, report->device_count + 1, sizeof(*larger));
+	if (!larger)
+		return NULL;
+	report->devices = larger;
+	larger += report->device_count++;
+	*larger = (struct device_report){ .device = device };
+	return larger;
+}
+
+static void device_add(struct device_report *d, const struct io_row *row, uint32_t kind)
+{
+	bool read = row->key.op == IO_READ, write = row->key.op == IO_WRITE;
+	uint32_t owner = row->key.owner;
+	bool job = kind == OWNER_PROCESS || owner == OWNER_FOLDED || owner == OWNER_EXITED;
+	uint64_t read_bytes = read ? row->bytes : 0, write_bytes = write ? row->bytes : 0;
+
+	d->requests += row->requests;
+	d->read_bytes += read_bytes;
+	d->write_bytes += write_bytes;
+	if (job) {
+		d->job_read_bytes += read_bytes;
+		d->job_write_bytes += write_bytes;
+	}
+	if (owner == OWNER_UNKNOWN) {
+		d->unattributed_read_bytes += read_bytes;
+		d->unattributed_write_bytes += write_bytes;
+	}
+}
+
+static void device_finish(struct device_report *d, const struct sample *from, const struct sample *to)
+{
+	const struct disk_sample *now = sample_find_disk(to, d->device);
+	const struct disk_sample *then = sample_find_disk(from, d->device);
+	uint64_t seen, unowned;
+
+	d->parent_count = device_parents(d->device, d->parents);
+	/* A device that went away during the run is known from before only. */
+	if (!now && !then) {
+		snprintf(d->name, sizeof(d->name), "%u:%u", device_major(d->device),
+			 device_minor(d->device));
+		return;
+	}
+	memcpy(d->name, now ? now->name : then->name, sizeof(d->name));
+	if (!now)
+		return;
+	d->in_diskstats = true;
+	d->diskstats_read_bytes = counter_delta(now->read_bytes, then ? then->read_bytes : 0);
+	d->diskstats_write_bytes = counter_delta(now->write_bytes, then ? then->write_bytes : 0);
+	seen = d->diskstats_read_bytes + d->diskstats_write_bytes;
+	unowned = d->unattributed_read_bytes + d->unattributed_write_bytes;
+	d->coverage_known = seen != 0;
+	if (seen)
+		d->coverage_pct =
+			100.0 * (double)(d->read_bytes + d->write_bytes - unowned) / (double)seen;
+}
+
+static bool is_chosen(const struct device_choices *choices, uint32_t device)
+{
+	for (size_t i = 0; i < choices->count; i++)
+		if (choices->list[i].range.shown == device)
+			return true;
+	return false;
+}
+
+static int devices_by_bytes(const void *a, const void *b)
+{
+	const struct device_report *x = a, *y = b;
+	int order = compare_numbers(y->read_bytes + y->write_bytes, x->read_bytes + x->write_bytes);
+
+	return order ? order : compare_numbers(x->device, y->device);
+}
+
+static int build_devices(struct report *report, const struct sample *from, const struct sample *to,
+			 const struct device_choices *choices, size_t row_count)
+{
+	for (size_t i = 0; i < choices->count; i++)
+		if (!find_device(report, choices->list[i].range.shown))
+			return -ENOMEM;
+	for (size_t i = 0; i < row_count; i++) {
+		const struct io_row *row = &report->rows[i];
+		struct device_report *d;
+
+		if (!row->requests && !row->bytes)
+			continue;
+		d = find_device(report, row->key.device);
+		if (!d)
+			return -ENOMEM;
+		device_add(d, row, to->owners[row->key.owner].owner.kind);
+	}
+	/* What the kernel counted on devices without a single request seen here is loss, not nothing. */
+	for (size_t i = 0; i < to->disk_count; i++) {
+		const struct disk_sample *now = &to->disks[i];
+		const struct disk_sample *then = sample_find_disk(from, now->device);
+
+		if (then && counter_delta(now->read_bytes, then->read_bytes) == 0 &&
+		    counter_delta(now->write_bytes, then->write_bytes) == 0)
+			continue;
+		if (!now->partition && (!choices->count || is_chosen(choices, now->device)) &&
+		    !find_device(report, now->device))
+			return -ENOMEM;
+	}
+	for (size_t i = 0; i < report->device_count; i++)
+		device_finish(&report->devices[i], from, to);
+	qsort(report->devices, report->device_count, sizeof(*report->devices), devices_by_bytes);
+	return 0;
+}
+
+static void subtract_loss(struct loss *loss, const struct loss *to, const struct loss *from)
+{
+	loss->requests_untracked = to->requests_untracked - from->requests_untracked;
+	loss->completions_unmatched = to->completions_unmatched - from->completions_unmatched;
+	loss->processes_dropped = to->processes_dropped; /* also before the window: rows are missing */
+	loss->threads_dropped = to->threads_dropped;
+	loss->keys_folded = to->keys_folded - from->keys_folded;
+}
+
+int report_build(struct report *report, const struct sample *from, const struct sample *to,
+		 bool everybody, const struct device_choices *choices)
+{
+	size_t row_count;
+	int err;
+
+	memset(report, 0, sizeof(*report));
+	report->start = from->wall;
+	report->seconds = since(to->mono_ns, from->mono_ns);
+	subtract_loss(&report->loss, &to->loss, &from->loss);
+	report->rows = subtract_rows(from, to, &row_count);
+	if (!report->rows)
+		return -ENOMEM;
+	err = build_processes(report, from, to, everybody, row_count);
+	if (!err)
+		err = build_devices(report, from, to, choices, row_count);
+	if (err)
+		report_free(report);
+	return err;
+}
+
+void report_free(struct report *report)
+{
+	free(report->processes);
+	free(report->devices);
+	free(report->rows);
+	memset(report, 0, sizeof(*report));
+}

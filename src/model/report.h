@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What happened between two samples, by process and by device: everything that a report shows. All
+ * figures are made here; whoever shows them computes nothing.
+ */
+#ifndef WHYSTALL_MODEL_REPORT_H
+#define WHYSTALL_MODEL_REPORT_H
+
+#include <sys/types.h>
+
+#include "base/fault.h"
+#include "collect/device.h"
+#include "model/io.h"
+
+struct process_report {
+	pid_t pid; /* 0: stands for no single process, see comm */
+	pid_t ppid;
+	char comm[CMDLINE_LEN + 16]; /* a name in brackets where pid is 0 */
+	char cmdline[CMDLINE_LEN];
+	const char *cgroup; /* "" where unknown; of the sample */
+	unsigned int threads;
+	bool ended;
+	double start_s, end_s; /* from the start of the window; end_s where it ended */
+	double block_s;	       /* Q to C of its requests, summed */
+	uint64_t bytes;
+	struct io_row *io; /* by device, operation, cause */
+	size_t io_count;
+	uint32_t owner;
+};
+
+struct device_report {
+	uint32_t device;
+	char name[DISK_NAME_LEN];
+	char parents[MAX_PARENTS][DISK_NAME_LEN];
+	size_t parent_count;
+	uint64_t requests;
+	uint64_t read_bytes, write_bytes; /* everybody's */
+	uint64_t job_read_bytes, job_write_bytes;
+	uint64_t unattributed_read_bytes, unattributed_write_bytes;
+	bool in_diskstats;
+	uint64_t diskstats_read_bytes, diskstats_write_bytes;
+	bool coverage_known;
+	double coverage_pct;
+};
+
+struct report {
+	struct timespec start;
+	double seconds;
+	struct process_report *processes; /* most bytes first */
+	size_t process_count;
+	struct device_report *devices; /* most bytes first */
+	size_t device_count;
+	struct loss loss;
+	struct io_row *rows; /* storage of processes[].io */
+};
+
+/*
+ * Build the report of the time from `from` to `to`. `everybody`: list only processes that did I/O (-a).
+ * `choices`: these devices are listed even without I/O. `to` must live as long as the report. Returns 0
+ * or -ENOMEM; free it with report_free().
+ */
+int report_build(struct report *report, const struct sample *from, const struct sample *to,
+		 bool everybody, const struct device_choices *choices);
+
+void report_free(struct report *report);
+
+#endif

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "show/json.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+
+void json_add(struct json_builder *b, json_t *object, const char *key, json_t *value)
+{
+	if (!object || !value || json_object_set_new(object, key, value) != 0)
+		b->failed = true;
+}
+
+void json_add_text(struct json_builder *b, json_t *object, const char *key, const char *text)
+{
+	size_t size = 4 * strlen(text) + 1;
+	char *safe = malloc(size);
+
+	if (!safe) {
+		b->failed = true;
+		return;
+	}
+	json_add(b, object, key, json_string(text_escape(safe, size, text, TEXT_JSON)));
+	free(safe);
+}
+
+void json_add_count(struct json_builder *b, json_t *object, const char *key, uint64_t count)
+{
+	json_add(b, object, key, json_integer((json_int_t)count));
+}
+
+void json_add_real(struct json_builder *b, json_t *object, const char *key, double value)
+{
+	/* Nothing is measured finer than a nanosecond, which is 0.001 of the unit shown, or 1e-9 s. */
+	json_add(b, object, key, json_real(round(value * 1e9) / 1e9));
+}
+
+void json_add_null(struct json_builder *b, json_t *object, const char *key)
+{
+	json_add(b, object, key, json_null());
+}
+
+static json_t *open_value(struct json_builder *b, json_t *parent, const char *key, json_t *value)
+{
+	int err = 0;
+
+	if (!parent || !value) {
+		json_decref(value);
+		b->failed = true;
+		return NULL;
+	}
+	/* The parent takes the reference; the pointer stays good as long as the parent is. */
+	err = key ? json_object_set_new(parent, key, value) : json_array_append_new(parent, value);
+	if (err) {
+		b->failed = true;
+		return NULL;
+	}
+	return value;
+}
+
+json_t *json_open_object(struct json_builder *b, json_t *parent, const char *key)
+{
+	return open_value(b, parent, key, json_object());
+}
+
+json_t *json_open_array(struct json_builder *b, json_t *parent, const char *key)
+{
+	return open_value(b, parent, key, json_array());
+}
+
+int json_finish(struct json_builder *b, FILE *out, bool one_line)
+{
+	size_t flags = JSON_REAL_PRECISION(15) | (one_line ? JSON_COMPACT : JSON_INDENT(2));
+
+	/* A full disk is the stream's error, seen by its owner. */
+	if (!b->failed) {
+		json_dumpf(b->root, out, flags);
+		fputc('\n', out);
+	}
+	json_decref(b->root);
+	b->root = NULL;
+	return b->failed ? -ENOMEM : 0;
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Every figure that is shown, named once: its key in JSON and CSV, its heading in text, its unit and
+ * what it means. Showers take names from here.
+ */
+#ifndef WHYSTALL_SHOW_METRICS_H
+#define WHYSTALL_SHOW_METRICS_H
+
+enum metric {
+	M_PID,
+	M_PPID,
+	M_COMM,
+	M_CMDLINE,
+	M_CGROUP,
+	M_THREADS,
+	M_START_S,
+	M_END_S,
+	M_BLOCK_S,
+	M_TIME,
+	M_DEVICE,
+	M_OP,
+	M_CAUSE,
+	M_REQUESTS,
+	M_BYTES,
+	M_ERRORS,
+	M_QUEUE_US,
+	M_DEVICE_US,
+	M_MEAN,
+	M_P50,
+	M_P90,
+	M_P99,
+	M_P999,
+	M_MAX,
+	M_LE_US,
+	M_QUEUE,
+	M_READ_BYTES,
+	M_WRITE_BYTES,
+	M_JOB_READ_BYTES,
+	M_JOB_WRITE_BYTES,
+	M_UNATTRIBUTED_READ_BYTES,
+	M_UNATTRIBUTED_WRITE_BYTES,
+	M_DISKSTATS_READ_BYTES,
+	M_DISKSTATS_WRITE_BYTES,
+	M_COVERAGE_PCT,
+	M_READ_MB_S,
+	M_WRITE_MB_S,
+	M_REQUESTS_S,
+	M_READ_P50_US,
+	M_READ_P99_US,
+	M_WRITE_P50_US,
+	M_WRITE_P99_US,
+	M_UTIL_PCT,
+	M_LOSS_REQUESTS_UNTRACKED,
+	M_LOSS_COMPLETIONS_UNMATCHED,
+	M_LOSS_PROCESSES_DROPPED,
+	M_LOSS_THREADS_DROPPED,
+	M_LOSS_KEYS_FOLDED,
+	M_COUNT,
+};
+
+struct metric_info {
+	const char *key;     /* JSON and CSV */
+	const char *heading; /* text */
+	const char *help;
+};
+
+extern const struct metric_info metrics[M_COUNT];
+
+/* Operations and causes by the numbers of abi.h. */
+extern const char *const op_names[];
+extern const char *const cause_names[];
+
+#endif

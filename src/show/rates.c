@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Rows of `whystall stat`. */
+#include "base/units.h"
+#include "show/csv.h"
+#include "show/json.h"
+#include "show/show.h"
+
+/* The columns after time and device, in their order. */
+static const enum metric columns[] = { M_READ_MB_S,   M_WRITE_MB_S,   M_REQUESTS_S,
+				       M_READ_P50_US, M_READ_P99_US,  M_WRITE_P50_US,
+				       M_WRITE_P99_US, M_UTIL_PCT };
+
+enum { COLUMN_COUNT = sizeof(columns) / sizeof(columns[0]) };
+
+struct value {
+	bool known;
+	double value;
+};
+
+static void get_values(const struct rates *r, struct value values[COLUMN_COUNT])
+{
+	const struct value all[COLUMN_COUNT] = {
+		{ true, r->read_mb_s },
+		{ true, r->write_mb_s },
+		{ true, r->requests_s },
+		{ r->read.known, r->read.p50_ns / NS_PER_US },
+		{ r->read.known, r->read.p99_ns / NS_PER_US },
+		{ r->write.known, r->write.p50_ns / NS_PER_US },
+		{ r->write.known, r->write.p99_ns / NS_PER_US },
+		{ r->busy_known, r->busy_pct },
+	};
+
+	for (int i = 0; i < COLUMN_COUNT; i++)
+		values[i] = all[i];
+}
+
+int show_rates_text(FILE *out, const struct rates *rates, unsigned long row,
+		    const struct show_context *context)
+{
+	struct value values[COLUMN_COUNT];
+	char time[16] = "";
+	struct tm tm;
+
+	if (row % context->rows_per_header == 0) {
+		fprintf(out, "%-8s %-10s", metrics[M_TIME].heading, metrics[M_DEVICE].heading);
+		for (int i = 0; i < COLUMN_COUNT; i++)
+			fprintf(out, " %10s", metrics[columns[i]].heading);
+		fprintf(out, "\n");
+	}
+	if (localtime_r(&rates->time.tv_sec, &tm))
+		strftime(time, sizeof(time), "%H:%M:%S", &tm);
+	fprintf(out, "%-8s %-10s", time, rates->name);
+	get_values(rates, values);
+	for (int i = 0; i < COLUMN_COUNT; i++)
+		if (values[i].known)
+			fprintf(out, " %10.1f", values[i].value);
+		else
+			fprintf(out, " %10s", "-");
+	fprintf(out, "\n");
+	return 0;
+}
+
+int show_rates_csv(FILE *out, const struct rates *rates, unsigned long row,
+		   const struct show_context *context)
+{
+	struct value values[COLUMN_COUNT];
+	char time[64];
+
+	(void)context;
+	if (row == 0) {
+		fprintf(out, "%s,%s", metrics[M_TIME].key, metrics[M_DEVICE].key);
+		for (int i = 0; i < COLUMN_COUNT; i++)
+			fprintf(out, ",%s", metrics[columns[i]].key);
+		fprintf(out, "\n");
+	}
+	fprintf(out, "%s,", time_format(time, sizeof(time), &rates->time));
+	csv_field(out, rates->name);
+	get_values(rates, values);
+	for (int i = 0; i < COLUMN_COUNT; i++)
+		if (values[i].known)
+			fprintf(out, ",%.6f", values[i].value);
+		else
+			fputc(',', out);
+	fprintf(out, "\n");
+	return 0;
+}
+
+int show_rates_json(FILE *out, const struct rates *rates, unsigned long row,
+		    const struct show_context *context)
+{
+	struct json_builder b = { .root = json_object() };
+	struct value values[COLUMN_COUNT];
+	char time[64];
+
+	(void)row;
+	(void)context;
+	json_add_text(&b, b.root, metrics[M_TIME].key,
+		      time_format(time, sizeof(time), &rates->time));
+	json_add_text(&b, b.root, metrics[M_DEVICE].key, rates->name);
+	get_values(rates, values);
+	for (int i = 0; i < COLUMN_COUNT; i++)
+		if (values[i].known)
+			json_add_real(&b, b.root, metrics[columns[i]].key, values[i].value);
+		else
+			json_add_null(&b, b.root, metrics[columns[i]].key);
+	return json_finish(&b, out, true);
+}

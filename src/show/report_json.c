@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The report as one JSON object: schema whystall.report/1, docs/report.md. */
+#include <math.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "base/units.h"
+#include "show/json.h"
+#include "show/show.h"
+#include "version.h"
+
+static void add_tool(struct json_builder *b, const struct show_context *context)
+{
+	json_t *tool = json_open_object(b, b->root, "tool");
+	struct utsname host;
+
+	if (uname(&host) != 0)
+		memset(&host, 0, sizeof(host));
+	json_add_text(b, tool, "version", WHYSTALL_VERSION);
+	json_add_text(b, tool, "source", context->source);
+	json_add_text(b, tool, "kernel", host.release);
+	json_add_text(b, tool, "host", host.nodename);
+}
+
+static void add_window(struct json_builder *b, const struct report *report,
+		       const struct show_context *context)
+{
+	json_t *window = json_open_object(b, b->root, "window");
+	char time[64];
+
+	json_add_text(b, window, "start", time_format(time, sizeof(time), &report->start));
+	json_add_real(b, window, "seconds", report->seconds);
+	json_add_real(b, window, "interval_s", context->interval_s);
+}
+
+static void add_latency(struct json_builder *b, json_t *io, enum metric metric,
+			const struct latency *latency)
+{
+	struct latency_figure figures[LATENCY_FIGURES];
+	json_t *object;
+
+	if (!latency->known) {
+		json_add_null(b, io, metrics[metric].key);
+		return;
+	}
+	object = json_open_object(b, io, metrics[metric].key);
+	latency_figures(latency, figures);
+	for (int i = 0; i < LATENCY_FIGURES; i++)
+		json_add_real(b, object, metrics[figures[i].metric].key,
+			      round(figures[i].ns) / NS_PER_US);
+}
+
+static void add_histogram(struct json_builder *b, json_t *io, const struct io_row *row,
+			  bool has_queue)
+{
+	json_t *histogram = json_open_array(b, io, "histogram");
+	uint64_t queue[HISTOGRAM_POWERS], device[HISTOGRAM_POWERS];
+
+	histogram_to_powers(row->queue, queue);
+	histogram_to_powers(row->device, device);
+	for (unsigned int i = 0; i < HISTOGRAM_POWERS; i++) {
+		uint64_t upper = histogram_power_upper_ns(i);
+		json_t *class;
+
+		if (!queue[i] && !device[i])
+			continue;
+		class = json_open_object(b, histogram, NULL);
+		if (upper == UINT64_MAX)
+			json_add_null(b, class, metrics[M_LE_US].key);
+		else
+			json_add_real(b, class, metrics[M_LE_US].key, (double)upper / NS_PER_US);
+		if (has_queue)
+			json_add_count(b, class, metrics[M_QUEUE].key, queue[i]);
+		else
+			json_add_null(b, class, metrics[M_QUEUE].key);
+		json_add_count(b, class, metrics[M_DEVICE].key, device[i]);
+	}
+}
+
+static const char *device_name(const struct report *report, uint32_t device)
+{
+	for (size_t i = 0; i < report->device_count; i++)
+		if (report->devices[i].device == device)
+			return report->devices[i].name;
+	return "";
+}
+
+static void add_io(struct json_builder *b, json_t *list, const struct report *report,
+		   const struct io_row *row)
+{
+	struct latency queue = io_queue_latency(row), device = io_device_latency(row);
+	json_t *io = json_open_object(b, list, NULL);
+
+	json_add_text(b, io, metrics[M_DEVICE].key, device_name(report, row->key.device));
+	json_add_text(b, io, metrics[M_OP].key, op_names[row->key.op]);
+	json_add_count(b, io, metrics[M_REQUESTS].key, row->requests);
+	json_add_count(b, io, metrics[M_BYTES].key, row->bytes);
+	json_add_count(b, io, metrics[M_ERRORS].key, row->errors);
+	json_add_text(b, io, metrics[M_CAUSE].key, cause_names[row->key.cause]);
+	add_latency(b, io, M_QUEUE_US, &queue);
+	add_latency(b, io, M_DEVICE_US, &device);
+	add_histogram(b, io, row, queue.known);
+}
+
+static void add_process(struct json_builder *b, json_t *list, const struct report *report,
+			const struct process_report *p)
+{
+	json_t *process = json_open_object(b, list, NULL);
+	json_t *io;
+
+	json_add_count(b, process, metrics[M_PID].key, (uint64_t)p->pid);
+	if (p->pid) {
+		json_add_count(b, process, metrics[M_PPID].key, (uint64_t)p->ppid);
+		json_add_text(b, process, metrics[M_COMM].key, p->comm);
+		json_add_text(b, process, metrics[M_CMDLINE].key, p->cmdline);
+		if (p->cgroup[0])
+			json_add_text(b, process, metrics[M_CGROUP].key, p->cgroup);
+		else
+			json_add_null(b, process, metrics[M_CGROUP].key);
+		json_add_count(b, process, metrics[M_THREADS].key, p->threads);
+		json_add_real(b, process, metrics[M_START_S].key, p->start_s);
+		if (p->ended)
+			json_add_real(b, process, metrics[M_END_S].key, p->end_s);
+		else
+			json_add_null(b, process, metrics[M_END_S].key);
+	} else {
+		json_add_text(b, process, metrics[M_COMM].key, p->comm);
+	}
+	json_add_real(b, process, metrics[M_BLOCK_S].key, p->block_s);
+	io = json_open_array(b, process, "io");
+	for (size_t i = 0; i < p->io_count; i++)
+		if (p->io[i].requests || p->io[i].bytes)
+			add_io(b, io, report, &p->io[i]);
+}
+
+static void add_device(struct json_builder *b, json_t *list, const struct device_report *d)
+{
+	json_t *device = json_open_object(b, list, NULL);
+	json_t *parents;
+
+	json_add_text(b, device, "name", d->name);
+	json_add_count(b, device, "major", device_major(d->device));
+	json_add_count(b, device, "minor", device_minor(d->device));
+	parents = json_open_array(b, device, "parents");
+	for (size_t i = 0; i < d->parent_count; i++)
+		if (!parents || json_array_append_new(parents, json_string(d->parents[i])) != 0)
+			b->failed = true;
+	json_add_count(b, device, metrics[M_REQUESTS].key, d->requests);
+	json_add_count(b, device, metrics[M_READ_BYTES].key, d->read_bytes);
+	json_add_count(b, device, metrics[M_WRITE_BYTES].key, d->write_bytes);
+	json_add_count(b, device, metrics[M_JOB_READ_BYTES].key, d->job_read_bytes);
+	json_add_count(b, device, metrics[M_JOB_WRITE_BYTES].key, d->job_write_bytes);
+	json_add_count(b, device, metrics[M_UNATTRIBUTED_READ_BYTES].key,
+		       d->unattributed_read_bytes);
+	json_add_count(b, device, metrics[M_UNATTRIBUTED_WRITE_BYTES].key,
+		       d->unattributed_write_bytes);
+	if (d->in_diskstats) {
+		json_add_count(b, device, metrics[M_DISKSTATS_READ_BYTES].key,
+			       d->diskstats_read_bytes);
+		json_add_count(b, device, metrics[M_DISKSTATS_WRITE_BYTES].key,
+			       d->diskstats_write_bytes);
+	} else {
+		json_add_null(b, device, metrics[M_DISKSTATS_READ_BYTES].key);
+		json_add_null(b, device, metrics[M_DISKSTATS_WRITE_BYTES].key);
+	}
+	if (d->coverage_known)
+		json_add_real(b, device, metrics[M_COVERAGE_PCT].key, d->coverage_pct);
+	else
+		json_add_null(b, device, metrics[M_COVERAGE_PCT].key);
+}
+
+static void add_loss(struct json_builder *b, const struct loss *loss)
+{
+	json_t *object = json_open_object(b, b->root, "loss");
+
+	json_add_count(b, object, metrics[M_LOSS_REQUESTS_UNTRACKED].key, loss->requests_untracked);
+	json_add_count(b, object, metrics[M_LOSS_COMPLETIONS_UNMATCHED].key,
+		       loss->completions_unmatched);
+	json_add_count(b, object, metrics[M_LOSS_PROCESSES_DROPPED].key, loss->processes_dropped);
+	json_add_count(b, object, metrics[M_LOSS_THREADS_DROPPED].key, loss->threads_dropped);
+	json_add_count(b, object, metrics[M_LOSS_KEYS_FOLDED].key, loss->keys_folded);
+}
+
+int show_report_json(FILE *out, const struct report *report, const struct show_context *context)
+{
+	struct json_builder b = { .root = json_object() };
+	json_t *list;
+
+	json_add_text(&b, b.root, "schema", "whystall.report/1");
+	add_tool(&b, context);
+	add_window(&b, report, context);
+	list = json_open_array(&b, b.root, "processes");
+	for (size_t i = 0; i < report->process_count; i++)
+		add_process(&b, list, report, &report->processes[i]);
+	list = json_open_array(&b, b.root, "devices");
+	for (size_t i = 0; i < report->device_count; i++)
+		add_device(&b, list, &report->devices[i]);
+	add_loss(&b, &report->loss);
+	return json_finish(&b, out, false);
+}

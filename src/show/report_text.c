@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The report for people. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "base/units.h"
+#include "show/metrics.h"
+#include "show/show.h"
+
+/* Histograms are drawn for this many processes, those that moved the most bytes. */
+enum { HISTOGRAM_PROCESSES = 3, BAR_WIDTH = 40, NAME_LEN = 64 };
+
+/* A time for a narrow column: "85.2us", without a blank. */
+static const char *format_latency(char *out, size_t size, bool known, double ns)
+{
+	char text[32];
+	size_t used = 0;
+
+	if (!known)
+		return "-";
+	duration_format(text, sizeof(text), ns);
+	for (const char *p = text; *p && used < size - 1; p++)
+		if (*p != ' ')
+			out[used++] = *p;
+	out[used] = '\0';
+	return out;
+}
+
+static const char *device_name(const struct report *report, uint32_t device)
+{
+	for (size_t i = 0; i < report->device_count; i++)
+		if (report->devices[i].device == device)
+			return report->devices[i].name;
+	return "?";
+}
+
+/* "write", and "write (wb)" for writeback. */
+static const char *op_label(const struct io_row *row)
+{
+	return row->key.cause == CAUSE_WRITEBACK ? "write (wb)" : op_names[row->key.op];
+}
+
+static void print_latency(FILE *out, const struct latency *latency)
+{
+	const double ns[] = { latency->p50_ns, latency->p90_ns, latency->p99_ns, latency->max_ns };
+	char text[32];
+
+	for (size_t i = 0; i < sizeof(ns) / sizeof(ns[0]); i++)
+		fprintf(out, " %7s", format_latency(text, sizeof(text), latency->known, ns[i]));
+}
+
+static void print_heading(FILE *out)
+{
+	fprintf(out, "\n%-32s %29s   %s\n", "", "QUEUE latency (Q to D)", "DEVICE latency (D to C)");
+	fprintf(out, "%-10s %-10s %9s", metrics[M_DEVICE].heading, metrics[M_OP].heading,
+		metrics[M_REQUESTS].heading);
+	fprintf(out, " %10s", metrics[M_BYTES].heading);
+	for (int i = 0; i < 2; i++)
+		fprintf(out, " %7s %7s %7s %7s", metrics[M_P50].heading, metrics[M_P90].heading,
+			metrics[M_P99].heading, metrics[M_MAX].heading);
+	fprintf(out, "\n");
+}
+
+static void print_io(FILE *out, const struct report *report, const struct io_row *row)
+{
+	struct latency queue = io_queue_latency(row), device = io_device_latency(row);
+	char bytes[32];
+
+	fprintf(out, "%-10s %-10s %9" PRIu64 " %10s", device_name(report, row->key.device),
+		op_label(row), (uint64_t)row->requests,
+		bytes_format(bytes, sizeof(bytes), row->bytes));
+	print_latency(out, &queue);
+	print_latency(out, &device);
+	if (row->errors)
+		fprintf(out, "  %" PRIu64 " failed", (uint64_t)row->errors);
+	fprintf(out, "\n");
+}
+
+/* "4711 python3: python3 train.py", or the name in brackets of a row that is no process. */
+static void print_label(FILE *out, const struct process_report *p)
+{
+	char comm[4 * sizeof(p->comm)], cmdline[4 * NAME_LEN], raw[NAME_LEN];
+
+	text_escape(comm, sizeof(comm), p->comm, TEXT_PLAIN);
+	if (!p->pid) {
+		fputs(comm, out);
+		return;
+	}
+	text_copy(raw, sizeof(raw), p->cmdline);
+	text_escape(cmdline, sizeof(cmdline), raw, TEXT_PLAIN);
+	fprintf(out, "%d %s%s%s", p->pid, comm, cmdline[0] ? ": " : "", cmdline);
+}
+
+static void print_process(FILE *out, const struct report *report, const struct process_report *p)
+{
+	fputc('\n', out);
+	print_label(out, p);
+	if (p->pid && p->ended)
+		fprintf(out, " (ended after %.1f s)", p->end_s);
+	if (p->pid == 0 && p->threads)
+		fprintf(out, " %u processes", p->threads);
+	fprintf(out, "\n");
+	for (size_t i = 0; i < p->io_count; i++)
+		if (p->io[i].requests || p->io[i].bytes)
+			print_io(out, report, &p->io[i]);
+}
+
+static void print_bar(FILE *out, uint64_t count, uint64_t largest)
+{
+	int width = largest ? (int)(count * BAR_WIDTH / largest) : 0;
+
+	if (count && !width)
+		width = 1;
+	fprintf(out, " %9" PRIu64 " |%.*s%*s|\n", count, width,
+		"****************************************", BAR_WIDTH - width, "");
+}
+
+/* Device latency by powers of two, from the first class with entries to the last. */
+static void print_histogram(FILE *out, const struct io_row *row)
+{
+	uint64_t powers[HISTOGRAM_POWERS], largest = 0;
+	unsigned int first = HISTOGRAM_POWERS, last = 0;
+
+	histogram_to_powers(row->device, powers);
+	for (unsigned int i = 0; i < HISTOGRAM_POWERS; i++) {
+		if (!powers[i])
+			continue;
+		if (first == HISTOGRAM_POWERS)
+			first = i;
+		last = i;
+		if (powers[i] > largest)
+			largest = powers[i];
+	}
+	for (unsigned int i = first; i <= last && i < HISTOGRAM_POWERS; i++) {
+		uint64_t upper = histogram_power_upper_ns(i);
+		char low[32], high[32];
+
+		duration_format(low, sizeof(low), i ? (double)histogram_power_upper_ns(i - 1) : 0);
+		if (upper == UINT64_MAX)
+			text_copy(high, sizeof(high), "more");
+		else
+			duration_format(high, sizeof(high), (double)upper);
+		fprintf(out, "  %9s .. %-9s", low, high);
+		print_bar(out, powers[i], largest);
+	}
+}
+
+static void print_histograms(FILE *out, const struct report *report)
+{
+	for (size_t i = 0; i < report->process_count && i < HISTOGRAM_PROCESSES; i++) {
+		const struct process_report *p = &report->processes[i];
+
+		for (size_t j = 0; j < p->io_count; j++) {
+			if (!io_device_latency(&p->io[j]).known)
+				continue;
+			fprintf(out, "\nDevice latency, %s on %s, ", op_label(&p->io[j]),
+				device_name(report, p->io[j].key.device));
+			print_label(out, p);
+			fputc('\n', out);
+			print_histogram(out, &p->io[j]);
+		}
+	}
+}
+
+static void print_devices(FILE *out, const struct report *report)
+{
+	static const enum metric columns[] = { M_READ_BYTES, M_JOB_READ_BYTES,
+					       M_UNATTRIBUTED_READ_BYTES, M_WRITE_BYTES,
+					       M_JOB_WRITE_BYTES, M_UNATTRIBUTED_WRITE_BYTES };
+
+	if (!report->device_count)
+		return;
+	fprintf(out, "\n%-10s %9s", metrics[M_DEVICE].heading, metrics[M_REQUESTS].heading);
+	for (size_t i = 0; i < sizeof(columns) / sizeof(columns[0]); i++)
+		fprintf(out, " %10s", metrics[columns[i]].heading);
+	fprintf(out, "  %s\n", metrics[M_COVERAGE_PCT].heading);
+	for (size_t i = 0; i < report->device_count; i++) {
+		const struct device_report *d = &report->devices[i];
+		const uint64_t bytes[] = { d->read_bytes, d->job_read_bytes,
+					   d->unattributed_read_bytes, d->write_bytes,
+					   d->job_write_bytes, d->unattributed_write_bytes };
+		char text[32];
+
+		fprintf(out, "%-10s %9" PRIu64, d->name, d->requests);
+		for (size_t j = 0; j < sizeof(bytes) / sizeof(bytes[0]); j++)
+			fprintf(out, " %10s", bytes_format(text, sizeof(text), bytes[j]));
+		if (d->coverage_known)
+			fprintf(out, "  %.1f %%", d->coverage_pct);
+		else
+			fprintf(out, "  -");
+		for (size_t j = 0; j < d->parent_count; j++)
+			fprintf(out, "%s%s", j ? ", " : "  part of ", d->parents[j]);
+		fprintf(out, "\n");
+	}
+}
+
+static void print_loss(FILE *out, const struct loss *loss)
+{
+	const struct {
+		enum metric metric;
+		uint64_t count;
+	} all[] = {
+		{ M_LOSS_REQUESTS_UNTRACKED, loss->requests_untracked },
+		{ M_LOSS_COMPLETIONS_UNMATCHED, loss->completions_unmatched },
+		{ M_LOSS_PROCESSES_DROPPED, loss->processes_dropped },
+		{ M_LOSS_THREADS_DROPPED, loss->threads_dropped },
+		{ M_LOSS_KEYS_FOLDED, loss->keys_folded },
+	};
+	bool first = true;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if (!all[i].count)
+			continue;
+		if (first)
+			fprintf(out, "\nLoss:\n");
+		first = false;
+		fprintf(out, "  %" PRIu64 " %s (%s)\n", all[i].count, metrics[all[i].metric].heading,
+			metrics[all[i].metric].help);
+	}
+}
+
+int show_report_text(FILE *out, const struct report *report, const struct show_context *context)
+{
+	size_t with_io = 0, processes = 0;
+	uint64_t bytes = 0;
+	char text[32];
+
+	for (size_t i = 0; i < report->process_count; i++) {
+		with_io += report->processes[i].io_count != 0;
+		processes += report->processes[i].pid != 0;
+		bytes += report->processes[i].bytes;
+	}
+	fprintf(out, "%.1f s, %zu process%s, %s of block I/O (source: %s)\n", report->seconds,
+		processes, processes == 1 ? "" : "es", bytes_format(text, sizeof(text), bytes),
+		context->source);
+	if (with_io)
+		print_heading(out);
+	for (size_t i = 0; i < report->process_count; i++)
+		if (report->processes[i].io_count)
+			print_process(out, report, &report->processes[i]);
+	if (processes > with_io)
+		fprintf(out, "\n%zu process%s without block I/O\n", processes - with_io,
+			processes - with_io == 1 ? "" : "es");
+	print_histograms(out, report);
+	print_devices(out, report);
+	print_loss(out, &report->loss);
+	return 0;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Printing reports and rows in each format. Nothing is computed here beyond units. Errors of the
+ * stream are left to whoever opened it (output.h); the functions return 0 or -ENOMEM.
+ */
+#ifndef WHYSTALL_SHOW_SHOW_H
+#define WHYSTALL_SHOW_SHOW_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "model/rates.h"
+#include "model/report.h"
+
+enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_CSV };
+
+/* What a report says about itself. */
+struct show_context {
+	const char *source; /* "bpf" */
+	double interval_s;
+	unsigned long rows_per_header; /* of `stat` in text */
+};
+
+int show_report_text(FILE *out, const struct report *report, const struct show_context *context);
+int show_report_json(FILE *out, const struct report *report, const struct show_context *context);
+int show_report_csv(FILE *out, const struct report *report, const struct show_context *context);
+
+/* One row of `stat`; `row` counts from 0, so that headers can be printed. */
+int show_rates_text(FILE *out, const struct rates *rates, unsigned long row,
+		    const struct show_context *context);
+int show_rates_json(FILE *out, const struct rates *rates, unsigned long row,
+		    const struct show_context *context);
+int show_rates_csv(FILE *out, const struct rates *rates, unsigned long row,
+		   const struct show_context *context);
+
+/* All of a format's functions; a new format is one file and one row in `showers`. */
+struct shower {
+	const char *name; /* as -O takes it */
+	int (*report)(FILE *, const struct report *, const struct show_context *);
+	int (*rates)(FILE *, const struct rates *, unsigned long row, const struct show_context *);
+};
+
+extern const struct shower showers[];
+extern const unsigned int shower_count;
+
+/* The figures of a latency, in the order in which every format shows them. */
+enum { LATENCY_FIGURES = 6 };
+
+struct latency_figure {
+	unsigned int metric;
+	double ns;
+};
+
+void latency_figures(const struct latency *latency, struct latency_figure figures[LATENCY_FIGURES]);
+
+#endif

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "show/metrics.h"
+#include "show/show.h"
+
+const struct shower showers[] = {
+	[FORMAT_TEXT] = { "text", show_report_text, show_rates_text },
+	[FORMAT_JSON] = { "json", show_report_json, show_rates_json },
+	[FORMAT_CSV] = { "csv", show_report_csv, show_rates_csv },
+};
+
+const unsigned int shower_count = sizeof(showers) / sizeof(showers[0]);
+
+void latency_figures(const struct latency *latency, struct latency_figure figures[LATENCY_FIGURES])
+{
+	const struct latency_figure all[LATENCY_FIGURES] = {
+		{ M_MEAN, latency->mean_ns }, { M_P50, latency->p50_ns },
+		{ M_P90, latency->p90_ns },   { M_P99, latency->p99_ns },
+		{ M_P999, latency->p999_ns }, { M_MAX, latency->max_ns },
+	};
+
+	for (int i = 0; i < LATENCY_FIGURES; i++)
+		figures[i] = all[i];
+}
