@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # `make demo` and `make check` install what is missing and do everything; `make` only builds.
 
+# `make V=1` shows the commands.
+Q := $(if $(V),,@)
+
 PREFIX ?= /usr/local
 SBINDIR ?= $(PREFIX)/sbin
 MANDIR ?= $(PREFIX)/share/man
@@ -66,35 +69,43 @@ clean:
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c $(BPF_HEADERS)
 	@mkdir -p $(@D)
-	$(CLANG) $(BPF_CFLAGS) -D__TARGET_ARCH_$(ARCH) -c $< -o $@
+	@echo "  BPF  $@"
+	$(Q)$(CLANG) $(BPF_CFLAGS) -D__TARGET_ARCH_$(ARCH) -c $< -o $@
 
 $(BUILD)/arm64/%.bpf.o: bpf/%.bpf.c $(BPF_HEADERS)
 	@mkdir -p $(@D)
-	$(CLANG) $(BPF_CFLAGS) -D__TARGET_ARCH_arm64 -c $< -o $@
+	@echo "  BPF  $@"
+	$(Q)$(CLANG) $(BPF_CFLAGS) -D__TARGET_ARCH_arm64 -c $< -o $@
 
 $(BUILD)/whystall.bpf.o: $(BPF_SOURCES:bpf/%.bpf.c=$(BUILD)/bpf/%.bpf.o)
-	$(BPFTOOL) gen object $@ $^
+	@echo "  LINK $@"
+	$(Q)$(BPFTOOL) gen object $@ $^
 
 $(BUILD)/whystall.skel.h: $(BUILD)/whystall.bpf.o
-	$(BPFTOOL) gen skeleton $< name whystall_bpf > $@.tmp
-	mv $@.tmp $@
+	@echo "  SKEL $@"
+	$(Q)$(BPFTOOL) gen skeleton $< name whystall_bpf > $@.tmp
+	$(Q)mv $@.tmp $@
 
 $(BUILD)/src/%.o: src/%.c $(BUILD)/whystall.skel.h
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+	@echo "  CC   $@"
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 
 $(BUILD)/whystall: $(OBJECTS)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	@echo "  CC   $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 # Unit tests link the production objects.
 $(BUILD)/tests/unit/%: tests/unit/%.c $(LIBRARY_OBJECTS)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -o $@ $< $(LIBRARY_OBJECTS) \
+	@echo "  CC   $@"
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -o $@ $< $(LIBRARY_OBJECTS) \
 		$(LIBS) $(shell pkg-config --libs cmocka)
 
 $(BUILD)/tests/fuse_delay: EXTRA = $(shell pkg-config --cflags --libs fuse3)
 $(BUILD)/tests/%: tests/workloads/%.c
 	@mkdir -p $(@D)
-	$(CC) -O2 -Wall -Wextra -Werror -std=gnu11 -D_GNU_SOURCE -pthread -o $@ $< $(EXTRA)
+	@echo "  CC   $@"
+	$(Q)$(CC) -O2 -Wall -Wextra -Werror -std=gnu11 -pthread -o $@ $< $(EXTRA)
 
 -include $(OBJECTS:.o=.d) $(UNIT_TESTS:=.d)

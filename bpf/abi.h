@@ -137,6 +137,7 @@ struct bio_entry {
 struct loss {
 	__u64 requests_untracked;    /* no room to follow the request, or for its row */
 	__u64 completions_unmatched; /* completed without having been seen to start */
+	__u64 events_missed;	     /* D or C for which the kernel did not run the program */
 	__u64 processes_dropped;     /* processes of the job without an entry of their own */
 	__u64 threads_dropped;	     /* threads for which the kernel gave no storage */
 	__u64 keys_folded;	     /* requests counted in the row of OWNER_FOLDED */
@@ -184,7 +185,7 @@ _Static_assert(sizeof(struct io_row) == 16 + 8 * 8 + 2 * 8 * HISTOGRAM_BUCKETS,
 	       "struct io_row is read by user space");
 _Static_assert(sizeof(struct inflight) == 40, "struct inflight is read by user space");
 _Static_assert(sizeof(struct bio_entry) == 16, "struct bio_entry is read by user space");
-_Static_assert(sizeof(struct loss) == 40, "struct loss is read by user space");
+_Static_assert(sizeof(struct loss) == 48, "struct loss is read by user space");
 _Static_assert(HISTOGRAM_BUCKETS == 418, "the histogram spans 2^10 to 2^36 ns");
 
 #endif

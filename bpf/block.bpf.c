@@ -165,7 +165,8 @@ static __always_inline u32 inflight_index(struct request *rq, u32 disk)
 	/* With a scheduler the driver's tag is given only at D; the scheduler's stays. */
 	if (tag < 0)
 		tag = rq->tag;
-	return ((disk * 31 + rq->mq_hctx->queue_num) * 977 + tag) & (MAX_INFLIGHT - 1);
+	/* Tags are small and dense: spread the queues by a multiplicative hash, keep tags together. */
+	return (((disk + rq->mq_hctx->queue_num) * 0x9e3779b1u >> 16) + tag) & (MAX_INFLIGHT - 1);
 }
 
 static __always_inline struct inflight *inflight_find(struct request *rq, u32 disk)
@@ -181,6 +182,43 @@ static __always_inline struct inflight *inflight_find(struct request *rq, u32 di
 	return NULL;
 }
 
+/*
+ * A request starts that is still in the table: its last completion went unseen. The kernel does not run
+ * a program that it interrupted, nor, on some hosts, any program on top of certain tasks. The bytes are
+ * known, the latency is not. (Never issued: dm-multipath starts a request again that it could not
+ * place; that was none.)
+ */
+static __noinline void inflight_catch_up(struct inflight *e)
+{
+	u32 index = e->row;
+	struct io_row *row = bpf_map_lookup_elem(&rows, &index);
+
+	if (!row || (!e->d_ns && !e->flush))
+		return;
+	__sync_fetch_and_add(&loss.events_missed, 1);
+	__sync_fetch_and_add(&row->requests, 1);
+	__sync_fetch_and_add(&row->unissued, 1);
+	__sync_fetch_and_add(&row->bytes, e->bytes);
+}
+
+/* The request's place was taken by another one. */
+static __noinline void inflight_spill(u64 address, const struct inflight *new)
+{
+	struct inflight *e = bpf_map_lookup_elem(&spilled, &address);
+
+	if (e) {
+		inflight_catch_up(e);
+		*e = *new;
+		return;
+	}
+	if (bpf_map_update_elem(&spilled, &address, new, BPF_NOEXIST)) {
+		__sync_fetch_and_add(&loss.requests_untracked, 1);
+		return;
+	}
+	__sync_fetch_and_add(&spilled_now, 1);
+	__sync_fetch_and_add(&spilled_total, 1);
+}
+
 static __always_inline void inflight_add(struct request *rq, u32 disk, const struct inflight *new)
 {
 	u32 index = inflight_index(rq, disk);
@@ -190,8 +228,9 @@ static __always_inline void inflight_add(struct request *rq, u32 disk, const str
 
 	if (!e)
 		return;
-	/* `before` is the request itself if its last completion went unseen. */
 	before = __sync_val_compare_and_swap(&e->request, 0, address);
+	if (before == address)
+		inflight_catch_up(e);
 	if (before == 0 || before == address) {
 		e->q_ns = new->q_ns;
 		e->d_ns = new->d_ns;
@@ -200,12 +239,7 @@ static __always_inline void inflight_add(struct request *rq, u32 disk, const str
 		e->flush = new->flush;
 		return;
 	}
-	if (bpf_map_update_elem(&spilled, &address, new, BPF_NOEXIST)) {
-		__sync_fetch_and_add(&loss.requests_untracked, 1);
-		return;
-	}
-	__sync_fetch_and_add(&spilled_now, 1);
-	__sync_fetch_and_add(&spilled_total, 1);
+	inflight_spill(address, new);
 }
 
 static __always_inline void inflight_remove(struct request *rq, u32 disk, struct inflight *e)
@@ -310,8 +344,9 @@ int BPF_PROG(block_request_merge, struct request *rq)
 /*
  * D without block_io_start: the request takes over what its bio brought. After a front merge that is
  * not the first bio; after a merge of requests there are several, and the first one found owns it.
+ * Returns false if no bio brought anything: the request was issued before.
  */
-static __noinline int issue_by_bio(struct request *rq, u32 disk, u64 now)
+static __noinline bool issue_by_bio(struct request *rq, u32 disk, u64 now)
 {
 	struct bio *bio = rq->bio;
 
@@ -330,11 +365,11 @@ static __noinline int issue_by_bio(struct request *rq, u32 disk, u64 now)
 
 			bpf_map_delete_elem(&bios, &address);
 			inflight_add(rq, disk, &new);
-			return 0;
+			return true;
 		}
 		bio = BPF_CORE_READ(bio, bi_next);
 	}
-	return 0;
+	return false;
 }
 
 /* D: given to the driver. After a requeue it comes again, and the last one counts. */
@@ -342,12 +377,14 @@ SEC("tp_btf/block_rq_issue")
 int BPF_PROG(block_issue, struct request *rq)
 {
 	u32 disk = device_of(rq->q->disk);
-	struct inflight *e = inflight_find(rq, disk);
+	struct inflight *e;
 
+	if (!config_has_io_start && op_of(rq->cmd_flags, 1) != IO_OPS &&
+	    issue_by_bio(rq, disk, bpf_ktime_get_ns()))
+		return 0;
+	e = inflight_find(rq, disk);
 	if (e)
 		e->d_ns = bpf_ktime_get_ns();
-	else if (!config_has_io_start && op_of(rq->cmd_flags, 1) != IO_OPS)
-		return issue_by_bio(rq, disk, bpf_ktime_get_ns());
 	return 0;
 }
 
@@ -436,6 +473,9 @@ static __always_inline void row_end_request(struct io_row *row, const struct inf
 		raise_max(&row->queue_max_ns, queue_ns);
 	} else {
 		__sync_fetch_and_add(&row->unissued, 1);
+		/* A request that fails may rightly never be issued. */
+		if (!error)
+			__sync_fetch_and_add(&loss.events_missed, 1);
 		return;
 	}
 	__sync_fetch_and_add(&row->device_ns, device_ns);

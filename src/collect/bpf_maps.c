@@ -4,14 +4,19 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/units.h"
+#include "collect/diskstats.h"
 #include "collect/procfs.h"
 #include "whystall.skel.h"
+
+/* So many requests in flight are looked at in one call; the rest comes with the next. */
+enum { MAX_SUSPECTS = 1024 };
 
 static int map_table(struct bpf_map *map, void **address, size_t *size, int protection,
 		     struct fault *fault)
@@ -39,7 +44,8 @@ int bpf_maps_open(struct bpf_maps *maps, struct whystall_bpf *skel, struct fault
 	maps->max_keys_used = (maps->max_rows - RESERVED_ROWS) / 4 * 3;
 	maps->notes = calloc(maps->max_owners, sizeof(*maps->notes));
 	maps->retired = calloc(maps->max_rows, sizeof(*maps->retired));
-	if (!maps->notes || !maps->retired)
+	maps->suspects = calloc(MAX_SUSPECTS, sizeof(*maps->suspects));
+	if (!maps->notes || !maps->retired || !maps->suspects)
 		return fault_set(fault, -ENOMEM, "out of memory");
 	err = map_table(skel->maps.rows, (void **)&maps->rows, &maps->rows_size,
 			PROT_READ | PROT_WRITE, fault);
@@ -48,7 +54,7 @@ int bpf_maps_open(struct bpf_maps *maps, struct whystall_bpf *skel, struct fault
 				PROT_READ | PROT_WRITE, fault);
 	if (!err)
 		err = map_table(skel->maps.inflight, (void **)&maps->inflight, &maps->inflight_size,
-				PROT_READ, fault);
+				PROT_READ | PROT_WRITE, fault);
 	if (err)
 		return err;
 	for (uint32_t i = 0; i < OWNER_FIRST; i++)
@@ -66,9 +72,11 @@ void bpf_maps_close(struct bpf_maps *maps)
 {
 	unmap(maps->rows, maps->rows_size);
 	unmap(maps->owners, maps->owners_size);
-	unmap((void *)maps->inflight, maps->inflight_size);
+	unmap(maps->inflight, maps->inflight_size);
 	free(maps->notes);
 	free(maps->retired);
+	free(maps->suspects);
+	sample_free(&maps->disks);
 	free(maps->exited);
 	memset(maps, 0, sizeof(*maps));
 }
@@ -161,6 +169,80 @@ int bpf_maps_read(struct bpf_maps *maps, struct sample *sample)
 	if (!err)
 		err = read_owners(maps, sample);
 	sample->loss = *(const struct loss *)&maps->skel->bss->loss;
+	return err;
+}
+
+/* Does the kernel count this device's requests in flight? (queue/iostats) */
+static bool counts_in_flight(uint32_t device)
+{
+	char path[96];
+	int on = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/queue/iostats", device_major(device),
+		 device_minor(device));
+	f = fopen(path, "re");
+	if (!f)
+		return false; /* a partition: left alone, its disk may be busy elsewhere */
+	if (fscanf(f, "%d", &on) != 1)
+		on = 0;
+	fclose(f);
+	return on == 1;
+}
+
+static bool is_idle(const struct sample *disks, uint32_t device)
+{
+	const struct disk_sample *disk = sample_find_disk(disks, device);
+
+	return disk && disk->in_flight == 0 && counts_in_flight(device);
+}
+
+/* The latency of such a request is not known, its bytes are. */
+static void count_missed(struct bpf_maps *maps, const struct inflight *e)
+{
+	struct io_row *row = &maps->rows[e->row];
+
+	__atomic_fetch_add(&row->requests, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&row->unissued, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&row->bytes, e->bytes, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&maps->skel->bss->loss.events_missed, 1, __ATOMIC_RELAXED);
+}
+
+/*
+ * The order makes it safe: an entry is noted, then its device is idle, then the entry is still the
+ * same. Its request has ended in between, and the kernel runs the program for C before it lowers the
+ * count of requests in flight.
+ */
+int bpf_maps_catch_up(struct bpf_maps *maps, struct fault *fault)
+{
+	uint32_t entries = bpf_map__max_entries(maps->skel->maps.inflight);
+	uint32_t places[MAX_SUSPECTS];
+	size_t count = 0;
+	int err;
+
+	for (uint32_t i = 0; i < entries && count < MAX_SUSPECTS; i++) {
+		const struct inflight *e = &maps->inflight[i];
+
+		if (!__atomic_load_n(&e->request, __ATOMIC_ACQUIRE) || e->row >= maps->max_rows ||
+		    (!e->d_ns && !e->flush))
+			continue;
+		maps->suspects[count] = *e;
+		places[count++] = i;
+	}
+	if (!count)
+		return 0;
+	sample_clear(&maps->disks);
+	err = diskstats_read("/proc/diskstats", &maps->disks, fault);
+	for (size_t i = 0; !err && i < count; i++) {
+		struct inflight *e = &maps->inflight[places[i]], *noted = &maps->suspects[i];
+		__u64 request = noted->request;
+
+		if (is_idle(&maps->disks, maps->rows[noted->row].key.device) &&
+		    __atomic_load_n(&e->q_ns, __ATOMIC_ACQUIRE) == noted->q_ns &&
+		    __atomic_compare_exchange_n(&e->request, &request, 0, false, __ATOMIC_ACQ_REL,
+						__ATOMIC_RELAXED))
+			count_missed(maps, noted);
+	}
 	return err;
 }
 

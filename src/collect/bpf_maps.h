@@ -24,11 +24,13 @@ struct bpf_maps {
 	struct whystall_bpf *skel;
 	struct io_row *rows;
 	struct owner *owners;
-	const void *inflight;
+	struct inflight *inflight;
 	size_t rows_size, owners_size, inflight_size;
 	uint32_t max_rows, max_owners;
 
 	struct owner_note *notes; /* by owner */
+	struct inflight *suspects; /* scratch of bpf_maps_catch_up() */
+	struct sample disks;	   /* likewise */
 	bool *retired;		  /* by row: no longer found by BPF, to be added up when unused */
 	uint32_t max_keys_used;	  /* above this many rows exited processes are added up */
 
@@ -42,6 +44,12 @@ int bpf_maps_open(struct bpf_maps *maps, struct whystall_bpf *skel, struct fault
 
 /* Append owners, rows and loss to the sample. Returns 0 or -ENOMEM. */
 int bpf_maps_read(struct bpf_maps *maps, struct sample *sample);
+
+/*
+ * Count requests whose completion BPF did not see: they are still in the table although the kernel
+ * says that their device is idle. To be called before each bpf_maps_read().
+ */
+int bpf_maps_catch_up(struct bpf_maps *maps, struct fault *fault);
 
 /* See bpf_source_tidy(). */
 int bpf_maps_tidy(struct bpf_maps *maps, struct fault *fault);

@@ -273,6 +273,9 @@ int bpf_source_read(struct bpf_source *source, struct sample *sample, struct fau
 {
 	int err;
 
+	err = bpf_maps_catch_up(&source->maps, fault);
+	if (err)
+		return err;
 	sample_clear(sample);
 	sample_set_time(sample);
 	err = bpf_maps_read(&source->maps, sample);

@@ -19,7 +19,7 @@ static bool is_partition(const char *name)
 
 static int parse_line(const char *line, struct sample *sample)
 {
-	unsigned long long reads, read_sectors, writes, write_sectors, busy_ms;
+	unsigned long long reads, read_sectors, writes, write_sectors, in_flight, busy_ms;
 	unsigned long long discards = 0, discard_sectors = 0, flushes = 0;
 	unsigned int major, minor;
 	char name[DISK_NAME_LEN];
@@ -27,10 +27,10 @@ static int parse_line(const char *line, struct sample *sample)
 	int fields;
 
 	fields = sscanf(line,
-			"%u %u %31s %llu %*u %llu %*u %llu %*u %llu %*u %*u %llu %*u %llu %*u %llu %*u %llu",
+			"%u %u %31s %llu %*u %llu %*u %llu %*u %llu %*u %llu %llu %*u %llu %*u %llu %*u %llu",
 			&major, &minor, name, &reads, &read_sectors, &writes, &write_sectors,
-			&busy_ms, &discards, &discard_sectors, &flushes);
-	if (fields < 8 || strchr(name, '/'))
+			&in_flight, &busy_ms, &discards, &discard_sectors, &flushes);
+	if (fields < 9 || strchr(name, '/'))
 		return 0;
 	disk = sample_add_disk(sample);
 	if (!disk)
@@ -45,6 +45,7 @@ static int parse_line(const char *line, struct sample *sample)
 		.discards = discards,
 		.discard_bytes = discard_sectors * SECTOR_BYTES,
 		.flushes = flushes,
+		.in_flight = in_flight,
 		.busy_ms = busy_ms,
 	};
 	memcpy(disk->name, name, sizeof(disk->name));

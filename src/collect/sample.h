@@ -25,7 +25,8 @@ struct disk_sample {
 	uint64_t writes, write_bytes;
 	uint64_t discards, discard_bytes;
 	uint64_t flushes;
-	uint64_t busy_ms; /* wraps at 2^32 */
+	uint64_t in_flight; /* requests, at this instant */
+	uint64_t busy_ms;   /* wraps at 2^32 */
 };
 
 /* An owner, and what user space found out about it. */

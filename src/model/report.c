@@ -298,6 +298,7 @@ static void subtract_loss(struct loss *loss, const struct loss *to, const struct
 {
 	loss->requests_untracked = to->requests_untracked - from->requests_untracked;
 	loss->completions_unmatched = to->completions_unmatched - from->completions_unmatched;
+	loss->events_missed = to->events_missed - from->events_missed;
 	loss->processes_dropped = to->processes_dropped; /* also before the window: rows are missing */
 	loss->threads_dropped = to->threads_dropped;
 	loss->keys_folded = to->keys_folded - from->keys_folded;

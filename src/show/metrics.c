@@ -54,6 +54,8 @@ const struct metric_info metrics[M_COUNT] = {
 					"no room to follow the request" },
 	[M_LOSS_COMPLETIONS_UNMATCHED] = { "completions_unmatched", "completions without a start",
 					   "in flight when whystall attached, or not tracked" },
+	[M_LOSS_EVENTS_MISSED] = { "events_missed", "latencies not known",
+				   "the kernel did not run the BPF program; the bytes are counted" },
 	[M_LOSS_PROCESSES_DROPPED] = { "processes_dropped", "processes without a row",
 				       "the table of processes was full" },
 	[M_LOSS_THREADS_DROPPED] = { "threads_dropped", "threads without storage",

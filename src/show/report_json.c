@@ -176,6 +176,7 @@ static void add_loss(struct json_builder *b, const struct loss *loss)
 	json_add_count(b, object, metrics[M_LOSS_REQUESTS_UNTRACKED].key, loss->requests_untracked);
 	json_add_count(b, object, metrics[M_LOSS_COMPLETIONS_UNMATCHED].key,
 		       loss->completions_unmatched);
+	json_add_count(b, object, metrics[M_LOSS_EVENTS_MISSED].key, loss->events_missed);
 	json_add_count(b, object, metrics[M_LOSS_PROCESSES_DROPPED].key, loss->processes_dropped);
 	json_add_count(b, object, metrics[M_LOSS_THREADS_DROPPED].key, loss->threads_dropped);
 	json_add_count(b, object, metrics[M_LOSS_KEYS_FOLDED].key, loss->keys_folded);

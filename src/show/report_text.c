@@ -203,6 +203,7 @@ static void print_loss(FILE *out, const struct loss *loss)
 	} all[] = {
 		{ M_LOSS_REQUESTS_UNTRACKED, loss->requests_untracked },
 		{ M_LOSS_COMPLETIONS_UNMATCHED, loss->completions_unmatched },
+		{ M_LOSS_EVENTS_MISSED, loss->events_missed },
 		{ M_LOSS_PROCESSES_DROPPED, loss->processes_dropped },
 		{ M_LOSS_THREADS_DROPPED, loss->threads_dropped },
 		{ M_LOSS_KEYS_FOLDED, loss->keys_folded },
