@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The table of commands. */
 #include <bpf/libbpf.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "commands/commands.h"
 #include "version.h"
@@ -28,10 +32,21 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 	return vfprintf(stderr, format, args);
 }
 
+/* argp leaves by exit() after --help and --version: what it printed may not have been written. */
+static void check_stdout(void)
+{
+	if (fflush(stdout) == 0)
+		return;
+	log_error("cannot write to standard output: %s", strerror(errno));
+	_exit(EXIT_RUNTIME);
+}
+
 int main(int argc, char **argv)
 {
 	static char whystall[] = "whystall";
 
+	if (atexit(check_stdout) != 0)
+		return EXIT_RUNTIME;
 	libbpf_set_print(print_libbpf);
 	for (size_t i = 0; argc > 1 && i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (strcmp(argv[1], commands[i].name) == 0) {

@@ -289,6 +289,11 @@ int bpf_source_tidy(struct bpf_source *source, struct fault *fault)
 	return bpf_maps_tidy(&source->maps, fault);
 }
 
+bool bpf_source_job_found(const struct bpf_source *source)
+{
+	return __atomic_load_n(&source->skel->data->owners_used, __ATOMIC_RELAXED) > OWNER_FIRST;
+}
+
 bool bpf_source_job_alive(const struct bpf_source *source)
 {
 	return __atomic_load_n(&source->skel->bss->job_alive, __ATOMIC_RELAXED) > 0;

@@ -39,6 +39,9 @@ int bpf_source_read(struct bpf_source *source, struct sample *sample, struct fau
  */
 int bpf_source_tidy(struct bpf_source *source, struct fault *fault);
 
+/* Has any process of the job been found so far? */
+bool bpf_source_job_found(const struct bpf_source *source);
+
 /* Is any process of the job alive? */
 bool bpf_source_job_alive(const struct bpf_source *source);
 

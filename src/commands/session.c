@@ -79,6 +79,18 @@ static int watch_targets(struct session *session, struct fault *fault)
 	return 0;
 }
 
+/* A process of -p can end between the look at /proc and the attach. */
+static int check_found(const struct session *session, struct fault *fault)
+{
+	const struct target *target = &session->options->target;
+
+	if (session->program.pid || !target->pid_count || target->has_cgroup || target->has_glob ||
+	    target->all || bpf_source_job_found(session->source))
+		return 0;
+	return fault_set(fault, -ESRCH, "process %d has ended before it could be watched",
+			 target->pids[0]);
+}
+
 int session_open(struct session *session, const struct options *options, struct fault *fault)
 {
 	struct bpf_source_options source = { .target = &options->target,
@@ -109,6 +121,8 @@ int session_open(struct session *session, const struct options *options, struct 
 		source.target = &program_target;
 	}
 	err = bpf_source_open(&session->source, &source, fault);
+	if (!err)
+		err = check_found(session, fault);
 	return err ? err : privileges_drop(fault);
 }
 

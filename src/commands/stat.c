@@ -153,6 +153,13 @@ static void warn_of_loss(const struct loss *loss)
 			    (unsigned long long)loss->threads_dropped);
 }
 
+static bool is_long_enough(const struct session *session, const struct stat_state *state)
+{
+	uint64_t ns = state->samples[state->now].mono_ns - state->samples[!state->now].mono_ns;
+
+	return ns > session->options->interval_ns / 100;
+}
+
 static int run(struct session *session, struct stat_state *state, uint64_t count, bool everybody,
 	       struct fault *fault)
 {
@@ -166,9 +173,12 @@ static int run(struct session *session, struct stat_state *state, uint64_t count
 
 		if (event < 0)
 			return event;
-		/* The last, shorter interval of a job that has ended, or of -d, is a row too. */
+		/*
+		 * The last, shorter interval of a job that has ended, or of -d, is a row too, unless
+		 * the end came right behind a row: rates over next to no time mean nothing.
+		 */
 		err = take_sample(session, state, everybody, fault);
-		if (!err)
+		if (!err && (event == SESSION_TICK || is_long_enough(session, state)))
 			err = print_rows(session, state, fault);
 		if (!err)
 			err = bpf_source_tidy(session->source, fault);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Rows of `whystall stat`. */
+#include <string.h>
+
 #include "base/units.h"
 #include "show/csv.h"
 #include "show/json.h"
@@ -34,6 +36,12 @@ static void get_values(const struct rates *r, struct value values[COLUMN_COUNT])
 		values[i] = all[i];
 }
 
+/* A column is as wide as its heading. */
+static int width(enum metric metric)
+{
+	return (int)strlen(metrics[metric].key);
+}
+
 int show_rates_text(FILE *out, const struct rates *rates, unsigned long row,
 		    const struct show_context *context)
 {
@@ -42,9 +50,10 @@ int show_rates_text(FILE *out, const struct rates *rates, unsigned long row,
 	struct tm tm;
 
 	if (row % context->rows_per_header == 0) {
-		fprintf(out, "%-8s %-10s", metrics[M_TIME].heading, metrics[M_DEVICE].heading);
+		/* The keys of CSV and JSON: one name for one thing, and awk can find the columns. */
+		fprintf(out, "%-8s %-10s", metrics[M_TIME].key, metrics[M_DEVICE].key);
 		for (int i = 0; i < COLUMN_COUNT; i++)
-			fprintf(out, " %10s", metrics[columns[i]].heading);
+			fprintf(out, " %s", metrics[columns[i]].key);
 		fprintf(out, "\n");
 	}
 	if (localtime_r(&rates->time.tv_sec, &tm))
@@ -53,9 +62,9 @@ int show_rates_text(FILE *out, const struct rates *rates, unsigned long row,
 	get_values(rates, values);
 	for (int i = 0; i < COLUMN_COUNT; i++)
 		if (values[i].known)
-			fprintf(out, " %10.1f", values[i].value);
+			fprintf(out, " %*.1f", width(columns[i]), values[i].value);
 		else
-			fprintf(out, " %10s", "-");
+			fprintf(out, " %*s", width(columns[i]), "-");
 	fprintf(out, "\n");
 	return 0;
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Bad input and bad surroundings: one clear line, the right status, nothing started or left."""
 import os
+import re
 import shutil
 import subprocess
 
@@ -15,7 +16,7 @@ def one_line(result, status):
     assert result.status == status, result
     lines = result.stderr.splitlines()
     assert len(lines) == 1, result.stderr
-    assert lines[0].startswith("whystall: ")
+    assert re.match(r"whystall( stat| doctor)?: ", lines[0]), lines
     assert result.stdout == ""
     return lines[0]
 
@@ -35,7 +36,7 @@ def one_line(result, status):
 def test_usage_errors(args):
     result = helpers.run(*args)
     assert result.status == USAGE, result
-    assert result.stderr.startswith("whystall: ")
+    assert re.match(r"whystall( stat| doctor)?: ", result.stderr)
     assert result.stdout == ""
 
 

@@ -158,7 +158,8 @@ def test_direct_writes_with_o_dsync(whystall_both, loop, tmp_path):
     assert report.total("requests", device=loop.name, op="write") \
         + report.total("requests", device=loop.name, op="flush") == kernel.writes
     assert {pid for op in ("write", "flush") for pid in report.per_pid("requests", loop.name, op)} \
-        == {row["pid"] for row in report.processes if row["io"]}
+        == {row["pid"] for row in report.processes
+            if any(io["device"] == loop.name for io in row["io"])}
 
 
 def test_two_processes_on_one_disk(whystall_both, spawn, loop):

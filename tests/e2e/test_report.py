@@ -137,7 +137,8 @@ def test_devices_without_io_are_left_out(whystall, spawn, new_loop):
 
 
 def test_partition(whystall, spawn, loop, cleanup):
-    """I/O through a partition is on its disk; -D takes the partition's name."""
+    """I/O through a partition is on its disk; chosen by -D the partition has a row of its own, with
+    the kernel's statistics of the partition, and I/O on the rest of the disk is not in it."""
     made = subprocess.run(["addpart", loop.target, "1", "2048", "65536"], check=False,
                           stderr=subprocess.DEVNULL)
     node = f"{loop.target}p1"
@@ -148,8 +149,13 @@ def test_partition(whystall, spawn, loop, cleanup):
         pytest.skip("no device node for the partition")
     for selection in ([], ["-D", os.path.basename(node)], ["-D", node], ["-D", loop.name]):
         report = whystall.report(*selection, "--", *helpers.workload("blockread"), "-n", "17", node)
-        assert report.total("bytes", device=loop.name, op="read") == 17 * BLOCK
-        assert report.device(loop.name)["job_read_bytes"] == 17 * BLOCK
+        name = os.path.basename(node) if "p1" in "".join(selection) else loop.name
+        assert report.total("bytes", device=name, op="read") == 17 * BLOCK
+        assert report.device(name)["job_read_bytes"] == 17 * BLOCK
+        assert report.device(name)["coverage_pct"] == 100
+    report = whystall.report("-D", node, "--", *helpers.workload("blockread"), "-n", "17",
+                             loop.target)
+    assert report.total("bytes") < 17 * BLOCK
 
 
 def test_two_whystalls_at_once(whystall, spawn, loop):
