@@ -219,11 +219,11 @@ static __noinline void inflight_spill(u64 address, const struct inflight *new)
 	__sync_fetch_and_add(&spilled_total, 1);
 }
 
-static __always_inline void inflight_add(struct request *rq, u32 disk, const struct inflight *new)
+/* Enter a request; `index` is its place, inflight_index(). */
+static __always_inline void inflight_add(u32 index, const struct inflight *new)
 {
-	u32 index = inflight_index(rq, disk);
 	struct inflight *e = bpf_map_lookup_elem(&inflight, &index);
-	u64 address = (u64)rq;
+	u64 address = new->request;
 	u64 before;
 
 	if (!e)
@@ -271,7 +271,7 @@ int BPF_PROG(block_start, struct request *rq)
 	new.bytes = bytes;
 	new.flush = op == IO_FLUSH;
 	new.q_ns = bpf_ktime_get_ns();
-	inflight_add(rq, disk, &new);
+	inflight_add(inflight_index(rq, disk), &new);
 	return 0;
 }
 
@@ -315,29 +315,44 @@ int BPF_PROG(block_frontmerge, struct bio *bio)
 	return bio_enter(bio, 0);
 }
 
-/*
- * A whole request was appended to another and will not complete itself. Its bios keep its row: those
- * that are not yet entered are its own.
- */
+/* A walk over the bios of a request; the steps read them by address, as kernel memory. */
+struct bio_walk {
+	struct bio *bio;
+	u64 request; /* address */
+	u64 now;
+	u32 index; /* the request's place in `inflight` */
+	u32 row;
+	u32 bytes;
+	bool found;
+};
+
+/* The bio keeps the row of its request; fails, rightly, where it has one of its own. */
+static long step_keep_row(u32 index, struct bio_walk *walk)
+{
+	struct bio_entry entry = { .row = walk->row };
+	struct bio *bio = walk->bio; /* a name of its own: BPF_CORE_READ would relocate `walk` too */
+	u64 address = (u64)bio;
+
+	if (!address)
+		return 1;
+	bpf_map_update_elem(&bios, &address, &entry, BPF_NOEXIST);
+	walk->bio = BPF_CORE_READ(bio, bi_next);
+	return 0;
+}
+
+/* A whole request was appended to another and will not complete itself: its bios take its row along. */
 SEC("tp_btf/block_rq_merge")
 int BPF_PROG(block_request_merge, struct request *rq)
 {
 	u32 disk = device_of(rq->q->disk);
 	struct inflight *e = inflight_find(rq, disk);
-	struct bio_entry entry = {};
-	struct bio *bio = rq->bio;
+	struct bio_walk walk = { .bio = rq->bio };
 
 	if (!e)
 		return 0;
-	entry.row = e->row;
+	walk.row = e->row;
 	inflight_remove(rq, disk, e);
-	for (int i = 0; i < MAX_BIOS_PER_REQUEST && bio; i++) {
-		u64 address = (u64)bio;
-
-		/* Fails, rightly, where an entry exists. */
-		bpf_map_update_elem(&bios, &address, &entry, BPF_NOEXIST);
-		bio = BPF_CORE_READ(bio, bi_next);
-	}
+	REPEAT(MAX_BIOS_PER_REQUEST, step_keep_row, &walk);
 	return 0;
 }
 
@@ -346,30 +361,42 @@ int BPF_PROG(block_request_merge, struct request *rq)
  * not the first bio; after a merge of requests there are several, and the first one found owns it.
  * Returns false if no bio brought anything: the request was issued before.
  */
-static __noinline bool issue_by_bio(struct request *rq, u32 disk, u64 now)
+static long step_take_over(u32 index, struct bio_walk *walk)
 {
-	struct bio *bio = rq->bio;
+	struct bio *bio = walk->bio;
+	u64 address = (u64)bio;
+	struct bio_entry *entry;
 
-	for (int i = 0; i < MAX_BIOS_PER_REQUEST && bio; i++) {
-		u64 address = (u64)bio;
-		struct bio_entry *entry = bpf_map_lookup_elem(&bios, &address);
+	if (!address)
+		return 1;
+	entry = bpf_map_lookup_elem(&bios, &address);
+	if (entry && entry->q_ns) {
+		struct inflight new = {
+			.request = walk->request,
+			.q_ns = entry->q_ns,
+			.d_ns = walk->now,
+			.row = entry->row,
+			.bytes = BPF_CORE_READ(bio, bi_iter.bi_size),
+		};
 
-		if (entry && entry->q_ns) {
-			struct inflight new = {
-				.request = (u64)rq,
-				.q_ns = entry->q_ns,
-				.d_ns = now,
-				.row = entry->row,
-				.bytes = BPF_CORE_READ(bio, bi_iter.bi_size),
-			};
-
-			bpf_map_delete_elem(&bios, &address);
-			inflight_add(rq, disk, &new);
-			return true;
-		}
-		bio = BPF_CORE_READ(bio, bi_next);
+		bpf_map_delete_elem(&bios, &address);
+		inflight_add(walk->index, &new);
+		walk->found = true;
+		return 1;
 	}
-	return false;
+	walk->bio = BPF_CORE_READ(bio, bi_next);
+	return 0;
+}
+
+static __always_inline bool issue_by_bio(struct request *rq, u32 disk, u64 now)
+{
+	struct bio_walk walk = { .bio = rq->bio,
+				 .request = (u64)rq,
+				 .index = inflight_index(rq, disk),
+				 .now = now };
+
+	REPEAT(MAX_BIOS_PER_REQUEST, step_take_over, &walk);
+	return walk.found;
 }
 
 /* D: given to the driver. After a requeue it comes again, and the last one counts. */
@@ -406,29 +433,35 @@ static __always_inline void row_add_bytes(u32 index, u32 bytes)
 		__sync_fetch_and_add(&row->bytes, bytes);
 }
 
+/* One bio's part of the bytes that completed. */
+static long step_share_bytes(u32 index, struct bio_walk *walk)
+{
+	struct bio *bio = walk->bio;
+	u64 address = (u64)bio;
+	struct bio_entry *entry;
+	u32 size, part;
+
+	if (!address || !walk->bytes)
+		return 1;
+	size = BPF_CORE_READ(bio, bi_iter.bi_size);
+	part = size < walk->bytes ? size : walk->bytes;
+	entry = bpf_map_lookup_elem(&bios, &address);
+	row_add_bytes(entry ? entry->row : walk->row, part);
+	if (entry && part == size)
+		bpf_map_delete_elem(&bios, &address);
+	walk->bytes -= part;
+	walk->bio = BPF_CORE_READ(bio, bi_next);
+	return 0;
+}
+
 /* Share the bytes of a completion among the owners of the request's bios. */
 static __noinline void add_merged_bytes(struct request *rq, u32 own_row, u32 bytes)
 {
-	struct bio *bio = rq->bio;
+	struct bio_walk walk = { .bio = rq->bio, .row = own_row, .bytes = bytes };
 
-	for (int i = 0; i < MAX_BIOS_PER_REQUEST && bio && bytes; i++) {
-		u64 address = (u64)bio;
-		u32 size = BPF_CORE_READ(bio, bi_iter.bi_size);
-		u32 part = size < bytes ? size : bytes;
-		struct bio_entry *entry = bpf_map_lookup_elem(&bios, &address);
-
-		if (entry) {
-			row_add_bytes(entry->row, part);
-			if (part == size)
-				bpf_map_delete_elem(&bios, &address);
-		} else {
-			row_add_bytes(own_row, part);
-		}
-		bytes -= part;
-		bio = BPF_CORE_READ(bio, bi_next);
-	}
-	if (bytes)
-		row_add_bytes(own_row, bytes);
+	REPEAT(MAX_BIOS_PER_REQUEST, step_share_bytes, &walk);
+	if (walk.bytes)
+		row_add_bytes(own_row, walk.bytes);
 }
 
 static __always_inline void raise_max(u64 *max, u64 value)
@@ -436,7 +469,7 @@ static __always_inline void raise_max(u64 *max, u64 value)
 	u64 seen = *max;
 
 	/* Rarely more than a comparison; a few tries, since another CPU may raise it too. */
-	for (int i = 0; i < 8 && value > seen; i++) {
+	for (int i = 0; i < 4 && value > seen; i++) {
 		u64 before = __sync_val_compare_and_swap(max, seen, value);
 
 		if (before == seen)

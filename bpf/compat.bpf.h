@@ -32,6 +32,21 @@ static __always_inline unsigned long page_mapping_bits(struct page *page)
 }
 
 /*
+ * Call `step` with 0, 1, ... and `context` until it returns 1, at most `most` times. bpf_loop() came with
+ * e6f2dd0f8067 ("bpf: Add bpf_loop helper", v5.17); the verifier looks at its body once, not once per
+ * round (all programs: 350 ms to load with plain loops of 256 rounds, 90 ms with it). Before it, fewer
+ * rounds must do.
+ */
+#define REPEAT(most, step, context)                                                        \
+	do {                                                                                   \
+		if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop))                   \
+			bpf_loop(most, step, context, 0);                                              \
+		else                                                                               \
+			for (u32 round_ = 0; round_ < 32 && !step(round_, context); round_++)          \
+				;                                                                          \
+	} while (0)
+
+/*
  * Give a place in the table back. The reads before must not be delayed past the store: x86 never
  * does, elsewhere an atomic exchange is the barrier that BPF has.
  */

@@ -8,6 +8,7 @@
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -39,6 +40,14 @@ static int open_timer(uint64_t ns, bool repeat, struct fault *fault)
 	if (fd >= 0)
 		close(fd);
 	return fault_set(fault, err, "cannot set a timer: %s", strerror(-err));
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
 /* SIGINT and SIGTERM are read from a descriptor; a closed pipe shall be a write error. */
@@ -97,6 +106,7 @@ int session_open(struct session *session, const struct options *options, struct 
 					     .devices = &options->devices,
 					     .max_keys = options->max_keys };
 	struct target program_target = { 0 };
+	uint64_t start;
 	int err;
 
 	*session = (struct session){ .options = options,
@@ -120,7 +130,10 @@ int session_open(struct session *session, const struct options *options, struct 
 		program_target.pid_count = 1;
 		source.target = &program_target;
 	}
+	start = now_ns();
 	err = bpf_source_open(&session->source, &source, fault);
+	if (!err)
+		log_debug("attached after %.0f ms", (double)(now_ns() - start) / NS_PER_MS);
 	if (!err)
 		err = check_found(session, fault);
 	return err ? err : privileges_drop(fault);
