@@ -26,7 +26,7 @@ BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Wno-unused-parameter -W
 BPF_SOURCES := bpf/maps.bpf.c $(filter-out bpf/maps.bpf.c,$(wildcard bpf/*.bpf.c))
 BPF_HEADERS := $(wildcard bpf/*.h) vmlinux/vmlinux.h
 
-CPPFLAGS_ALL := -D_GNU_SOURCE -Isrc -Ibpf -I$(BUILD)
+CPPFLAGS_ALL := -D_GNU_SOURCE -Isrc -Ibpf -isystem $(BUILD)
 CFLAGS_ALL := -std=gnu11 $(WARNINGS) $(CFLAGS)
 SOURCES := $(wildcard src/*.c src/*/*.c)
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
@@ -38,6 +38,7 @@ WORKLOADS := $(patsubst tests/workloads/%.c,$(BUILD)/tests/%,$(wildcard tests/wo
 .PHONY: all demo check lint install clean tests bpf-arm64
 
 all: $(BUILD)/whystall
+	@:
 
 demo:
 	@scripts/setup demo
@@ -83,7 +84,8 @@ $(BUILD)/whystall.bpf.o: $(BPF_SOURCES:bpf/%.bpf.c=$(BUILD)/bpf/%.bpf.o)
 
 $(BUILD)/whystall.skel.h: $(BUILD)/whystall.bpf.o
 	@echo "  SKEL $@"
-	$(Q)$(BPFTOOL) gen skeleton $< name whystall_bpf > $@.tmp
+	$(Q){ echo '/* NOLINTBEGIN: generated */' && $(BPFTOOL) gen skeleton $< name whystall_bpf && \
+		echo '/* NOLINTEND */'; } > $@.tmp
 	$(Q)mv $@.tmp $@
 
 $(BUILD)/src/%.o: src/%.c $(BUILD)/whystall.skel.h

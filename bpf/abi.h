@@ -27,8 +27,7 @@ enum {
 	HISTOGRAM_MIN_LOG2 = 10,
 	HISTOGRAM_MAX_LOG2 = 36,
 	HISTOGRAM_SUB_LOG2 = 4,
-	HISTOGRAM_BUCKETS =
-		((HISTOGRAM_MAX_LOG2 - HISTOGRAM_MIN_LOG2) << HISTOGRAM_SUB_LOG2) + 2,
+	HISTOGRAM_BUCKETS = ((HISTOGRAM_MAX_LOG2 - HISTOGRAM_MIN_LOG2) << HISTOGRAM_SUB_LOG2) + 2,
 };
 
 static inline __attribute__((always_inline)) __u32 histogram_index(__u64 ns)
@@ -65,7 +64,7 @@ enum {
 	OWNER_UNKNOWN = 0, /* nobody could be named: "unattributed" */
 	OWNER_OUTSIDE = 1, /* a process that is not part of the job */
 	OWNER_FOLDED = 2,  /* of the job, but no row was free */
-	OWNER_EXITED = 3,  /* sum of exited processes whose rows were needed; filled by user space */
+	OWNER_EXITED = 3, /* sum of exited processes whose rows were needed; filled by user space */
 	OWNER_FIRST = 4,
 };
 
@@ -116,7 +115,7 @@ struct io_row {
 struct inflight {
 	__u64 request; /* address; 0: free */
 	__u64 q_ns;
-	__u64 d_ns;  /* 0: not issued yet */
+	__u64 d_ns; /* 0: not issued yet */
 	__u32 row;
 	__u32 bytes; /* left to complete, without what was merged later */
 	__u32 flush; /* an empty flush: has no D of its own */
@@ -137,10 +136,10 @@ struct bio_entry {
 struct loss {
 	__u64 requests_untracked;    /* no room to follow the request, or for its row */
 	__u64 completions_unmatched; /* completed without having been seen to start */
-	__u64 events_missed;	     /* D or C for which the kernel did not run the program */
+	__u64 events_missed;         /* D or C for which the kernel did not run the program */
 	__u64 processes_dropped;     /* processes of the job without an entry of their own */
-	__u64 threads_dropped;	     /* threads for which the kernel gave no storage */
-	__u64 keys_folded;	     /* requests counted in the row of OWNER_FOLDED */
+	__u64 threads_dropped;       /* threads for which the kernel gave no storage */
+	__u64 keys_folded;           /* requests counted in the row of OWNER_FOLDED */
 };
 
 /*
@@ -165,8 +164,8 @@ struct device_ranges {
  */
 struct glob {
 	__u64 accepts[256]; /* bit i: character i of the pattern accepts this byte */
-	__u64 stars;	    /* bit i: a star stands before character i */
-	__u64 end;	    /* the one bit that means all is matched */
+	__u64 stars;        /* bit i: a star stands before character i */
+	__u64 end;          /* the one bit that means all is matched */
 };
 
 static inline __attribute__((always_inline)) int glob_matches(const volatile struct glob *glob,

@@ -330,7 +330,8 @@ struct bio_walk {
 static long step_keep_row(u32 index, struct bio_walk *walk)
 {
 	struct bio_entry entry = { .row = walk->row };
-	struct bio *bio = walk->bio; /* a name of its own: BPF_CORE_READ would relocate `walk` too */
+	struct bio *bio =
+		walk->bio; /* a name of its own: BPF_CORE_READ would relocate `walk` too */
 	u64 address = (u64)bio;
 
 	if (!address)
@@ -390,10 +391,9 @@ static long step_take_over(u32 index, struct bio_walk *walk)
 
 static __always_inline bool issue_by_bio(struct request *rq, u32 disk, u64 now)
 {
-	struct bio_walk walk = { .bio = rq->bio,
-				 .request = (u64)rq,
-				 .index = inflight_index(rq, disk),
-				 .now = now };
+	struct bio_walk walk = {
+		.bio = rq->bio, .request = (u64)rq, .index = inflight_index(rq, disk), .now = now
+	};
 
 	REPEAT(MAX_BIOS_PER_REQUEST, step_take_over, &walk);
 	return walk.found;

@@ -37,13 +37,13 @@ static __always_inline unsigned long page_mapping_bits(struct page *page)
  * round (all programs: 350 ms to load with plain loops of 256 rounds, 90 ms with it). Before it, fewer
  * rounds must do.
  */
-#define REPEAT(most, step, context)                                                        \
-	do {                                                                                   \
-		if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop))                   \
-			bpf_loop(most, step, context, 0);                                              \
-		else                                                                               \
-			for (u32 round_ = 0; round_ < 32 && !step(round_, context); round_++)          \
-				;                                                                          \
+#define REPEAT(most, step, context)                                                           \
+	do {                                                                                  \
+		if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_loop))              \
+			bpf_loop(most, step, context, 0);                                     \
+		else                                                                          \
+			for (u32 round_ = 0; round_ < 32 && !step(round_, context); round_++) \
+				;                                                             \
 	} while (0)
 
 /*

@@ -144,7 +144,8 @@ int BPF_PROG(job_fork, struct task_struct *child)
 		return 0; /* enters with its first request */
 	if (in_job(owner) || (attaching && (process_selected(child) || ancestor_selected(child))) ||
 	    task_in_cgroup(child))
-		thread_enter(child, owner_new(child, owner >= OWNER_FIRST ? owner_get(owner) : NULL));
+		thread_enter(child,
+			     owner_new(child, owner >= OWNER_FIRST ? owner_get(owner) : NULL));
 	return 0;
 }
 

@@ -14,9 +14,8 @@ int duration_parse(const char *text, uint64_t *ns)
 	static const struct {
 		const char *unit;
 		double seconds;
-	} units[] = { { "", 1 },      { "s", 1 },     { "ms", 1e-3 }, { "us", 1e-6 },
-		      { "ns", 1e-9 }, { "m", 60 },    { "min", 60 },  { "h", 3600 },
-		      { "d", 86400 } };
+	} units[] = { { "", 1 },   { "s", 1 },    { "ms", 1e-3 }, { "us", 1e-6 }, { "ns", 1e-9 },
+		      { "m", 60 }, { "min", 60 }, { "h", 3600 },  { "d", 86400 } };
 	double value;
 	char *end;
 
@@ -82,8 +81,11 @@ char *duration_format(char *out, size_t size, double ns)
 	while (unit < 3 && ns < units[unit].ns * 0.9995)
 		unit++;
 	value = ns / units[unit].ns;
-	snprintf(out, size, "%.*f %s", value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2, value,
-		 units[unit].unit);
+	snprintf(out, size, "%.*f %s",
+		 value >= 99.95 ? 0 :
+		 value >= 9.995 ? 1 :
+				  2,
+		 value, units[unit].unit);
 	return out;
 }
 
@@ -92,7 +94,8 @@ char *time_format(char *out, size_t size, const struct timespec *time)
 	struct tm tm;
 	char text[64];
 
-	if (!gmtime_r(&time->tv_sec, &tm) || !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm))
+	if (!gmtime_r(&time->tv_sec, &tm) ||
+	    !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm))
 		text[0] = '\0';
 	snprintf(out, size, "%s.%03ldZ", text, time->tv_nsec / NS_PER_MS);
 	return out;

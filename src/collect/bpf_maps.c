@@ -18,26 +18,24 @@
 /* So many requests in flight are looked at in one call; the rest comes with the next. */
 enum { MAX_SUSPECTS = 1024 };
 
-static int map_table(struct bpf_map *map, void **address, size_t *size, int protection,
-		     struct fault *fault)
+/* Map a table; NULL with `fault` set. */
+static void *map_table(struct bpf_map *map, size_t *size, struct fault *fault)
 {
-	long page = sysconf(_SC_PAGESIZE);
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	size_t bytes = (size_t)bpf_map__value_size(map) * bpf_map__max_entries(map);
+	void *address;
 
-	*size = (bytes + (size_t)page - 1) / (size_t)page * (size_t)page;
-	*address = mmap(NULL, *size, protection, MAP_SHARED, bpf_map__fd(map), 0);
-	if (*address == MAP_FAILED) {
-		*address = NULL;
-		return fault_set(fault, -errno, "cannot map the table %s: %s", bpf_map__name(map),
-				 strerror(errno));
-	}
-	return 0;
+	*size = (bytes + page - 1) / page * page;
+	address = mmap(NULL, *size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+	if (address != MAP_FAILED)
+		return address;
+	fault_set(fault, -errno, "cannot map the table %s: %s", bpf_map__name(map),
+		  strerror(errno));
+	return NULL;
 }
 
 int bpf_maps_open(struct bpf_maps *maps, struct whystall_bpf *skel, struct fault *fault)
 {
-	int err;
-
 	maps->skel = skel;
 	maps->max_rows = bpf_map__max_entries(skel->maps.rows);
 	maps->max_owners = bpf_map__max_entries(skel->maps.owners);
@@ -47,16 +45,15 @@ int bpf_maps_open(struct bpf_maps *maps, struct whystall_bpf *skel, struct fault
 	maps->suspects = calloc(MAX_SUSPECTS, sizeof(*maps->suspects));
 	if (!maps->notes || !maps->retired || !maps->suspects)
 		return fault_set(fault, -ENOMEM, "out of memory");
-	err = map_table(skel->maps.rows, (void **)&maps->rows, &maps->rows_size,
-			PROT_READ | PROT_WRITE, fault);
-	if (!err)
-		err = map_table(skel->maps.owners, (void **)&maps->owners, &maps->owners_size,
-				PROT_READ | PROT_WRITE, fault);
-	if (!err)
-		err = map_table(skel->maps.inflight, (void **)&maps->inflight, &maps->inflight_size,
-				PROT_READ | PROT_WRITE, fault);
-	if (err)
-		return err;
+	maps->rows = map_table(skel->maps.rows, &maps->rows_size, fault);
+	if (!maps->rows)
+		return -ENOMEM;
+	maps->owners = map_table(skel->maps.owners, &maps->owners_size, fault);
+	if (!maps->owners)
+		return -ENOMEM;
+	maps->inflight = map_table(skel->maps.inflight, &maps->inflight_size, fault);
+	if (!maps->inflight)
+		return -ENOMEM;
 	for (uint32_t i = 0; i < OWNER_FIRST; i++)
 		maps->owners[i].kind = OWNER_FIXED;
 	return 0;
@@ -345,7 +342,8 @@ static int give_back_rows(struct bpf_maps *maps, struct fault *fault)
 		memset(row, 0, sizeof(*row));
 		maps->retired[i] = false;
 		if (bpf_map_update_elem(fd, NULL, &i, BPF_ANY))
-			err = fault_set(fault, -errno, "cannot give back a row: %s", strerror(errno));
+			err = fault_set(fault, -errno, "cannot give back a row: %s",
+					strerror(errno));
 	}
 	free(busy);
 	return err;

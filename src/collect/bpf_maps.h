@@ -14,7 +14,7 @@ struct whystall_bpf;
 /* What user space keeps beside each owner. */
 struct owner_note {
 	uint64_t start_boot_ns; /* of the process that the note is about */
-	bool asked;		/* /proc has been read */
+	bool asked;             /* /proc has been read */
 	char cgroup[CGROUP_LEN];
 	char cmdline[CMDLINE_LEN]; /* where BPF has none */
 	uint32_t cmdline_len;
@@ -28,11 +28,11 @@ struct bpf_maps {
 	size_t rows_size, owners_size, inflight_size;
 	uint32_t max_rows, max_owners;
 
-	struct owner_note *notes; /* by owner */
+	struct owner_note *notes;  /* by owner */
 	struct inflight *suspects; /* scratch of bpf_maps_catch_up() */
-	struct sample disks;	   /* likewise */
-	bool *retired;		  /* by row: no longer found by BPF, to be added up when unused */
-	uint32_t max_keys_used;	  /* above this many rows exited processes are added up */
+	struct sample disks;       /* likewise */
+	bool *retired;             /* by row: no longer found by BPF, to be added up when unused */
+	uint32_t max_keys_used;    /* above this many rows exited processes are added up */
 
 	/* Sums of rows that were given back, by device, operation and cause. */
 	struct io_row *exited;

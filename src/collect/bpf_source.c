@@ -28,14 +28,16 @@ struct bpf_source {
 static int load_fault(struct fault *fault, int err, const char *what)
 {
 	if (err == -EPERM || err == -EACCES)
-		return fault_set_exit(fault, EXIT_NOT_SUPPORTED, err,
-				      "not permitted to %s: run it as root (sudo), or with CAP_BPF, "
-				      "CAP_PERFMON and CAP_SYS_PTRACE",
-				      what);
-	return fault_set_exit(fault, EXIT_NOT_SUPPORTED, err,
-			      "cannot %s on this kernel: %s; \"whystall doctor\" tells what is missing, "
-			      "-v shows the kernel's words",
-			      what, strerror(-err));
+		return fault_set_exit(
+			fault, EXIT_NOT_SUPPORTED, err,
+			"not permitted to %s: run it as root (sudo), or with CAP_BPF, "
+			"CAP_PERFMON and CAP_SYS_PTRACE",
+			what);
+	return fault_set_exit(
+		fault, EXIT_NOT_SUPPORTED, err,
+		"cannot %s on this kernel: %s; \"whystall doctor\" tells what is missing, "
+		"-v shows the kernel's words",
+		what, strerror(-err));
 }
 
 /* Whystall's PID namespace, 0 for the initial one. */
@@ -44,14 +46,16 @@ static int find_pidns(unsigned int *inum, struct fault *fault)
 	struct stat st;
 
 	if (stat("/proc/self/ns/pid", &st) != 0)
-		return fault_set(fault, -errno, "cannot read /proc/self/ns/pid: %s; is /proc mounted?",
+		return fault_set(fault, -errno,
+				 "cannot read /proc/self/ns/pid: %s; is /proc mounted?",
 				 strerror(errno));
 	*inum = (unsigned int)st.st_ino == initial_pidns_inum ? 0 : (unsigned int)st.st_ino;
 	if (procfs_is_own_namespace() != 1)
-		return fault_set_exit(fault, EXIT_NOT_SUPPORTED, -EXDEV,
-				      "/proc shows another PID namespace than the one whystall runs in, "
-				      "so PIDs would mean different processes: mount a new /proc "
-				      "(unshare --mount-proc), or run whystall on the host");
+		return fault_set_exit(
+			fault, EXIT_NOT_SUPPORTED, -EXDEV,
+			"/proc shows another PID namespace than the one whystall runs in, "
+			"so PIDs would mean different processes: mount a new /proc "
+			"(unshare --mount-proc), or run whystall on the host");
 	return 0;
 }
 
@@ -93,7 +97,8 @@ static int configure(struct whystall_bpf *skel, const struct bpf_source_options 
 	bpf_program__set_autoload(skel->progs.block_start, io_start);
 	bpf_program__set_autoload(skel->progs.block_start_bio, !io_start);
 	bpf_program__set_autoload(skel->progs.job_cgroup_attach,
-				  target->has_cgroup && features->tracepoint[TP_CGROUP_ATTACH_TASK]);
+				  target->has_cgroup &&
+					  features->tracepoint[TP_CGROUP_ATTACH_TASK]);
 	bpf_program__set_autoload(skel->progs.page_added, features->tracepoint[TP_MM_FILEMAP_ADD]);
 	bpf_program__set_autoload(skel->progs.job_adopt, !target->all);
 	return 0;
@@ -217,9 +222,10 @@ static int check_features(const struct features *features, struct fault *fault)
 {
 	for (int i = 0; i < TP_COUNT; i++)
 		if (feature_tracepoints[i].needed && !features->tracepoint[i])
-			return fault_set_exit(fault, EXIT_NOT_SUPPORTED, -EOPNOTSUPP,
-					      "this kernel lacks the tracepoint %s; see \"whystall doctor\"",
-					      feature_tracepoints[i].name);
+			return fault_set_exit(
+				fault, EXIT_NOT_SUPPORTED, -EOPNOTSUPP,
+				"this kernel lacks the tracepoint %s; see \"whystall doctor\"",
+				feature_tracepoints[i].name);
 	if (!features->tracepoint[TP_BLOCK_IO_START] && !features->tracepoint[TP_BLOCK_GETRQ])
 		return fault_set_exit(fault, EXIT_NOT_SUPPORTED, -EOPNOTSUPP,
 				      "this kernel has neither the tracepoint block_io_start nor "

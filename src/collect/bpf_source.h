@@ -27,7 +27,7 @@ struct bpf_source_options {
  * Load, attach and adopt; from here on everything is counted. Returns 0, or a negative errno with
  * `fault` set (exit code 77 when it is not permitted or the kernel lacks what is needed).
  */
-int bpf_source_open(struct bpf_source **source, const struct bpf_source_options *options,
+int bpf_source_open(struct bpf_source **result, const struct bpf_source_options *options,
 		    struct fault *fault);
 
 /* Replace the contents of `sample` by the counters of now. Returns 0 or a negative errno. */

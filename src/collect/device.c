@@ -53,7 +53,7 @@ static int choices_add(struct device_choices *choices, uint32_t device)
 	struct device_choice choice = {
 		.disk = device, .range = { .begin = 0, .end = UINT64_MAX, .shown = device }
 	};
-	unsigned long long number, start, sectors;
+	unsigned long long number, start = 0, sectors = 0;
 	struct device_choice *list;
 
 	if (read_attribute(device, "partition", &number) == 0) {
@@ -91,7 +91,7 @@ static int choose_glob(struct device_choices *choices, const char *glob)
 		return -errno;
 	while (!err && (entry = readdir(dir))) {
 		char path[PATH_MAX];
-		uint32_t device;
+		uint32_t device = 0;
 
 		if (entry->d_name[0] == '.' || fnmatch(glob, entry->d_name, 0) != 0)
 			continue;
@@ -127,7 +127,8 @@ static int device_of_mount(dev_t dev, uint32_t *device)
 		struct stat st;
 		char *dash;
 
-		if (sscanf(line, "%*d %*d %u:%u", &major, &minor) != 2 || makedev(major, minor) != dev)
+		if (sscanf(line, "%*d %*d %u:%u", &major, &minor) != 2 ||
+		    makedev(major, minor) != dev)
 			continue;
 		dash = strstr(line, " - ");
 		if (!dash || sscanf(dash + 3, "%*s %4095s", source) != 1)

@@ -26,10 +26,11 @@ static int parse_line(const char *line, struct sample *sample)
 	struct disk_sample *disk;
 	int fields;
 
-	fields = sscanf(line,
-			"%u %u %31s %llu %*u %llu %*u %llu %*u %llu %*u %llu %llu %*u %llu %*u %llu %*u %llu",
-			&major, &minor, name, &reads, &read_sectors, &writes, &write_sectors,
-			&in_flight, &busy_ms, &discards, &discard_sectors, &flushes);
+	fields = sscanf(
+		line,
+		"%u %u %31s %llu %*u %llu %*u %llu %*u %llu %*u %llu %llu %*u %llu %*u %llu %*u %llu",
+		&major, &minor, name, &reads, &read_sectors, &writes, &write_sectors, &in_flight,
+		&busy_ms, &discards, &discard_sectors, &flushes);
 	if (fields < 9 || strchr(name, '/'))
 		return 0;
 	disk = sample_add_disk(sample);

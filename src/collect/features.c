@@ -18,7 +18,8 @@ const struct feature_tracepoint_info feature_tracepoints[TP_COUNT] = {
 	[TP_BLOCK_BIO_FRONTMERGE] = { "block_bio_frontmerge", true, "wrong owner of merged bytes" },
 	[TP_TASK_NEWTASK] = { "task_newtask", true, "children of the job are not followed" },
 	[TP_SCHED_PROCESS_EXEC] = { "sched_process_exec", true, "names after exec are not known" },
-	[TP_SCHED_PROCESS_EXIT] = { "sched_process_exit", true, "the end of processes is not seen" },
+	[TP_SCHED_PROCESS_EXIT] = { "sched_process_exit", true,
+				    "the end of processes is not seen" },
 	[TP_CGROUP_ATTACH_TASK] = { "cgroup_attach_task", false,
 				    "-c does not see tasks that join later" },
 	[TP_MM_FILEMAP_ADD] = { "mm_filemap_add_to_page_cache", false,
@@ -48,10 +49,11 @@ int features_probe(struct features *features, struct fault *fault)
 
 	memset(features, 0, sizeof(*features));
 	if (!btf)
-		return fault_set_exit(fault, EXIT_NOT_SUPPORTED, -errno,
-				      "this kernel has no usable type information (BTF, "
-				      "/sys/kernel/btf/vmlinux): %s; CONFIG_DEBUG_INFO_BTF is needed",
-				      strerror(errno));
+		return fault_set_exit(
+			fault, EXIT_NOT_SUPPORTED, -errno,
+			"this kernel has no usable type information (BTF, "
+			"/sys/kernel/btf/vmlinux): %s; CONFIG_DEBUG_INFO_BTF is needed",
+			strerror(errno));
 	features->btf = true;
 	count = btf__type_cnt(btf);
 	for (__u32 id = 1; id < count; id++) {

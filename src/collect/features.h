@@ -28,7 +28,7 @@ enum feature_tracepoint {
 
 struct feature_tracepoint_info {
 	const char *name;
-	bool needed;	  /* for the main job */
+	bool needed;      /* for the main job */
 	const char *lost; /* what does not work without it */
 };
 

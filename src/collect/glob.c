@@ -38,7 +38,8 @@ int glob_compile(const char *pattern, struct glob *glob, struct fault *fault)
 
 	memset(glob, 0, sizeof(*glob));
 	if (!*p)
-		return fault_set_exit(fault, EXIT_USAGE, -EINVAL, "an empty process name matches nothing");
+		return fault_set_exit(fault, EXIT_USAGE, -EINVAL,
+				      "an empty process name matches nothing");
 	while (*p) {
 		bool accepts[256] = { false };
 
@@ -70,9 +71,10 @@ int glob_compile(const char *pattern, struct glob *glob, struct fault *fault)
 		count++;
 	}
 	if (count >= COMM_LEN)
-		return fault_set_exit(fault, EXIT_USAGE, -EINVAL,
-				      "no process name has %d characters: the kernel keeps %d; use a *",
-				      count, COMM_LEN - 1);
+		return fault_set_exit(
+			fault, EXIT_USAGE, -EINVAL,
+			"no process name has %d characters: the kernel keeps %d; use a *", count,
+			COMM_LEN - 1);
 	glob->end = 1ULL << count;
 	return 0;
 }

@@ -52,7 +52,8 @@ int procfs_read_tgid(pid_t pid, pid_t *tgid)
 	return 0;
 }
 
-int procfs_read_start_ticks(pid_t pid, uint64_t *ticks)
+/* A number of /proc/PID/stat: "PID (NAME) STATE ...", counted from 1 as in proc(5); `field` > 3. */
+static int read_stat(pid_t pid, int field, uint64_t *value)
 {
 	char text[1024];
 	ssize_t n = read_file(pid, "stat", text, sizeof(text));
@@ -60,14 +61,28 @@ int procfs_read_start_ticks(pid_t pid, uint64_t *ticks)
 
 	if (n < 0)
 		return (int)n;
-	/* "PID (NAME) STATE ...": the name may hold blanks and brackets. The start is field 22. */
+	/* The name may hold blanks and brackets. */
 	p = strrchr(text, ')');
-	for (int field = 2; p && field < 22; field++)
+	for (int at = 2; p && at < field; at++)
 		p = strchr(p + 1, ' ');
 	if (!p)
 		return -EINVAL;
-	*ticks = strtoull(p, NULL, 10);
+	*value = strtoull(p, NULL, 10);
 	return 0;
+}
+
+int procfs_read_start_ticks(pid_t pid, uint64_t *ticks)
+{
+	return read_stat(pid, 22, ticks);
+}
+
+int procfs_is_kernel_thread(pid_t pid)
+{
+	const uint64_t pf_kthread = 0x00200000; /* include/linux/sched.h */
+	uint64_t flags;
+	int err = read_stat(pid, 9, &flags);
+
+	return err ? err : (flags & pf_kthread) != 0;
 }
 
 int procfs_read_cmdline(pid_t pid, char *out, size_t size, size_t *len)

@@ -13,6 +13,9 @@ int procfs_read_tgid(pid_t pid, pid_t *tgid);
 /* Start in clock ticks since boot, to tell a process from a later one with its PID. */
 int procfs_read_start_ticks(pid_t pid, uint64_t *ticks);
 
+/* 1 for a thread of the kernel itself, 0 for any other, or a negative errno. */
+int procfs_is_kernel_thread(pid_t pid);
+
 /* Arguments, each ended by NUL, cut at `size`; sets `len`. */
 int procfs_read_cmdline(pid_t pid, char *out, size_t size, size_t *len);
 

@@ -29,8 +29,10 @@ int target_add_pid(struct target *target, pid_t pid, struct fault *fault)
 	if (err)
 		return fault_set(fault, err, "cannot read /proc/%d: %s", pid, strerror(-err));
 	if (tgid != pid)
-		return fault_set(fault, -ESRCH, "%d is a thread of process %d: use -p %d", pid, tgid,
-				 tgid);
+		return fault_set(fault, -ESRCH, "%d is a thread of process %d: use -p %d", pid,
+				 tgid, tgid);
+	if (procfs_is_kernel_thread(pid) == 1)
+		return fault_set(fault, -EINVAL, "%d is a thread of the kernel, not a job", pid);
 	for (size_t i = 0; i < target->pid_count; i++)
 		if (target->pids[i] == pid)
 			return 0;
@@ -53,9 +55,9 @@ int target_add_pids(struct target *target, const char *list, struct fault *fault
 		uint64_t pid;
 
 		if (count_parse(item, INT_MAX, &pid) != 0)
-			err = fault_set_exit(fault, EXIT_USAGE, -EINVAL,
-					     "\"%s\" is not a PID: -p takes numbers with commas between",
-					     item);
+			err = fault_set_exit(
+				fault, EXIT_USAGE, -EINVAL,
+				"\"%s\" is not a PID: -p takes numbers with commas between", item);
 		else
 			err = target_add_pid(target, (pid_t)pid, fault);
 	}
@@ -163,9 +165,11 @@ int target_set_cgroup(struct target *target, const char *path, struct fault *fau
 			return 0;
 	}
 	if (err == -ENOENT)
-		return fault_set(fault, err, "no control group \"%s\" in any mounted hierarchy", path);
+		return fault_set(fault, err, "no control group \"%s\" in any mounted hierarchy",
+				 path);
 	if (err == -ENOTDIR)
-		return fault_set(fault, err, "\"%s\" is not the directory of a control group", path);
+		return fault_set(fault, err, "\"%s\" is not the directory of a control group",
+				 path);
 	if (err)
 		return fault_set(fault, err, "cannot use the control group \"%s\": %s", path,
 				 strerror(-err));

@@ -15,9 +15,8 @@
 #include "commands/output.h"
 #include "show/doctor.h"
 
-static const char doc[] =
-	"Tell what works on this host, what does not, and the remedy.\v"
-	"Exit status: 0 when the main job would work, 77 when it would not.";
+static const char doc[] = "Tell what works on this host, what does not, and the remedy.\v"
+			  "Exit status: 0 when the main job would work, 77 when it would not.";
 
 struct doctor_options {
 	bool json;
@@ -43,7 +42,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static struct doctor_check *add(struct doctor_report *report, const char *name, bool needed, bool ok)
+static struct doctor_check *add(struct doctor_report *report, const char *name, bool needed,
+				bool ok)
 {
 	struct doctor_check *check = &report->checks[report->count++];
 

@@ -43,9 +43,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			options_take_program(options, state);
 			return 0;
 		}
-		return -fault_set_exit(&options->fault, EXIT_USAGE, -EINVAL,
-				       "there is no command \"%s\"; a program to start comes after --",
-				       arg);
+		return -fault_set_exit(
+			&options->fault, EXIT_USAGE, -EINVAL,
+			"there is no command \"%s\"; a program to start comes after --", arg);
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -65,9 +65,10 @@ static int choose_target(struct options *options, struct fault *fault)
 	if (found < 0)
 		return found;
 	if (!found)
-		return fault_set_exit(fault, EXIT_USAGE, -EINVAL,
-				      "no process holds a GPU: choose with -p PID, -c CGROUP, -n GLOB, "
-				      "-a, or -- PROGRAM");
+		return fault_set_exit(
+			fault, EXIT_USAGE, -EINVAL,
+			"no process holds a GPU: choose with -p PID, -c CGROUP, -n GLOB, "
+			"-a, or -- PROGRAM");
 	log_info("watching %d process%s that hold%s a GPU", found, found == 1 ? "" : "es",
 		 found == 1 ? "s" : "");
 	return 0;

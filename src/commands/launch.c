@@ -21,11 +21,10 @@ struct caller {
 	gid_t gid;
 };
 
-static int parse_id(const char *name, unsigned int *id, struct fault *fault)
+static int parse_id(const char *name, const char *text, unsigned int *id, struct fault *fault)
 {
-	const char *text = getenv(name);
-	char *end;
 	unsigned long value;
+	char *end;
 
 	errno = 0;
 	value = strtoul(text, &end, 10);
@@ -38,13 +37,14 @@ static int parse_id(const char *name, unsigned int *id, struct fault *fault)
 
 static int find_caller(struct caller *caller, struct fault *fault)
 {
+	const char *uid = getenv("SUDO_UID"), *gid = getenv("SUDO_GID");
 	int err;
 
-	caller->known = geteuid() == 0 && getenv("SUDO_UID") && getenv("SUDO_GID");
+	*caller = (struct caller){ .known = geteuid() == 0 && uid && gid };
 	if (!caller->known)
 		return 0;
-	err = parse_id("SUDO_UID", &caller->uid, fault);
-	return err ? err : parse_id("SUDO_GID", &caller->gid, fault);
+	err = parse_id("SUDO_UID", uid, &caller->uid, fault);
+	return err ? err : parse_id("SUDO_GID", gid, &caller->gid, fault);
 }
 
 /* In the child: become the caller. Returns 0 or an errno. */
@@ -85,7 +85,8 @@ static void run_child(int go_fd, int report_fd, char **argv, const struct caller
 	_exit(EXIT_NOT_EXECUTABLE);
 }
 
-int program_start(struct program *program, char **argv, const sigset_t *signals, struct fault *fault)
+int program_start(struct program *program, char **argv, const sigset_t *signals,
+		  struct fault *fault)
 {
 	int go[2], report[2];
 	struct caller caller;
@@ -124,12 +125,13 @@ int program_start(struct program *program, char **argv, const sigset_t *signals,
 static int exec_fault(struct fault *fault, int err, const char *name)
 {
 	if (err == ENOENT || err == ENOTDIR)
-		return fault_set_exit(fault, EXIT_NOT_FOUND, -err,
-				      strchr(name, '/') ?
-					      "cannot find the program \"%s\": %s" :
-					      "cannot find the program \"%s\": %s; sudo's PATH is not "
-					      "yours, try: sudo env PATH=$PATH whystall ...",
-				      name, strerror(err));
+		return fault_set_exit(
+			fault, EXIT_NOT_FOUND, -err,
+			strchr(name, '/') ?
+				"cannot find the program \"%s\": %s" :
+				"cannot find the program \"%s\": %s; sudo's PATH is not "
+				"yours, try: sudo env PATH=$PATH whystall ...",
+			name, strerror(err));
 	return fault_set_exit(fault, EXIT_NOT_EXECUTABLE, -err, "cannot run the program \"%s\": %s",
 			      name, strerror(err));
 }

@@ -16,7 +16,7 @@
 #include "commands/privileges.h"
 
 /* How soon the end of the last descendant is noticed, once the processes of -p are gone. */
-static const uint64_t descendants_ns = 100 * NS_PER_MS;
+static const int descendants_ms = 100;
 
 static int open_pidfd(pid_t pid)
 {
@@ -157,9 +157,10 @@ int session_start(struct session *session, struct fault *fault)
 		if (err)
 			return err;
 	}
-	log_info("tracing; %s", session->program.pid ? "ends with the program" :
-				options->duration_ns ? "ends after the duration given, or by Ctrl-C" :
-						       "Ctrl-C ends it and prints the report");
+	log_info("tracing; %s",
+		 session->program.pid ? "ends with the program" :
+		 options->duration_ns ? "ends after the duration given, or by Ctrl-C" :
+					"Ctrl-C ends it and prints the report");
 	return 0;
 }
 
@@ -204,9 +205,7 @@ static bool job_is_over(const struct session *session)
 /* The timeout for poll(2): none, unless only descendants are left, whose end nothing tells. */
 static int poll_timeout(const struct session *session)
 {
-	return session->target_count && !any_target_left(session) ?
-		       (int)(descendants_ns / NS_PER_MS) :
-		       -1;
+	return session->target_count && !any_target_left(session) ? descendants_ms : -1;
 }
 
 static void drop_ended_targets(struct session *session, const struct pollfd *fds)
@@ -237,8 +236,8 @@ int session_wait(struct session *session, struct fault *fault)
 		fds[TICK] = (struct pollfd){ .fd = session->tick_fd, .events = POLLIN };
 		fds[DEADLINE] = (struct pollfd){ .fd = session->deadline_fd, .events = POLLIN };
 		for (size_t i = 0; i < session->target_count; i++)
-			fds[FIXED + i] = (struct pollfd){ .fd = session->target_fds[i],
-							  .events = POLLIN };
+			fds[FIXED + i] =
+				(struct pollfd){ .fd = session->target_fds[i], .events = POLLIN };
 		if (poll(fds, FIXED + session->target_count, poll_timeout(session)) < 0) {
 			if (errno == EINTR)
 				continue;
@@ -246,8 +245,7 @@ int session_wait(struct session *session, struct fault *fault)
 			return fault_set(fault, -errno, "cannot wait: %s", strerror(errno));
 		}
 		drop_ended_targets(session, fds + FIXED);
-		if (fds[DEADLINE].revents ||
-		    (fds[SIGNAL].revents && handle_signal(session)))
+		if (fds[DEADLINE].revents || (fds[SIGNAL].revents && handle_signal(session)))
 			event = SESSION_END;
 		else if (fds[TICK].revents &&
 			 read(session->tick_fd, &expirations, sizeof(expirations)) > 0)
@@ -266,7 +264,7 @@ int session_finish(struct session *session)
 	/* After -d the program may run on; signals are handled as before. */
 	for (program_reap(&session->program, false); !session->program.ended;
 	     program_reap(&session->program, false))
-		if (poll(&fd, 1, (int)(descendants_ns / NS_PER_MS)) > 0)
+		if (poll(&fd, 1, descendants_ms) > 0)
 			handle_signal(session);
 	return program_exit_code(&session->program);
 }

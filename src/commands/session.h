@@ -21,7 +21,7 @@ struct session {
 	struct bpf_source *source;
 	sigset_t signals_before;
 	int signal_fd;
-	int tick_fd;	 /* each interval */
+	int tick_fd;     /* each interval */
 	int deadline_fd; /* -1: no -d */
 	int *target_fds; /* pidfds of the processes of -p; -1 where one has ended */
 	size_t target_count;

@@ -45,10 +45,11 @@ static int parse_argument(struct stat_options *stat, const char *arg)
 	case 0:
 		err = duration_parse(arg, &options->interval_ns);
 		if (err)
-			return fault_set_exit(&options->fault, EXIT_USAGE, err,
-					      "the interval \"%s\" is not a time above zero: write 1, "
-					      "500ms, 2m",
-					      arg);
+			return fault_set_exit(
+				&options->fault, EXIT_USAGE, err,
+				"the interval \"%s\" is not a time above zero: write 1, "
+				"500ms, 2m",
+				arg);
 		return 0;
 	case 1:
 		err = count_parse(arg, UINT64_MAX, &stat->count);
@@ -145,12 +146,13 @@ static void warn_of_loss(const struct loss *loss)
 {
 	if (loss->requests_untracked || loss->keys_folded || loss->processes_dropped ||
 	    loss->threads_dropped)
-		log_warning("loss: %llu requests not tracked, %llu counted in the row (others), %llu "
-			    "processes and %llu threads dropped",
-			    (unsigned long long)loss->requests_untracked,
-			    (unsigned long long)loss->keys_folded,
-			    (unsigned long long)loss->processes_dropped,
-			    (unsigned long long)loss->threads_dropped);
+		log_warning(
+			"loss: %llu requests not tracked, %llu counted in the row (others), %llu "
+			"processes and %llu threads dropped",
+			(unsigned long long)loss->requests_untracked,
+			(unsigned long long)loss->keys_folded,
+			(unsigned long long)loss->processes_dropped,
+			(unsigned long long)loss->threads_dropped);
 }
 
 static bool is_long_enough(const struct session *session, const struct stat_state *state)
@@ -193,11 +195,13 @@ static int run(struct session *session, struct stat_state *state, uint64_t count
 int command_stat(int argc, char **argv)
 {
 	static const struct argp_child children[] = { { .argp = &options_argp }, { 0 } };
-	static const struct argp argp = { .parser = parse,
-					  .args_doc = "[INTERVAL [COUNT]]\n[INTERVAL [COUNT]] -- PROGRAM "
-						      "[ARG...]",
-					  .doc = doc,
-					  .children = children };
+	static const struct argp argp = {
+		.parser = parse,
+		.args_doc = "[INTERVAL [COUNT]]\n[INTERVAL [COUNT]] -- PROGRAM "
+			    "[ARG...]",
+		.doc = doc,
+		.children = children
+	};
 	struct stat_state state = { .now = 0 };
 	struct stat_options stat = { .count = 0 };
 	struct options *options = &stat.common;

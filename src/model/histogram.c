@@ -31,8 +31,7 @@ uint64_t histogram_count(const __u64 counts[HISTOGRAM_BUCKETS])
 	return total;
 }
 
-double histogram_percentile_ns(const __u64 counts[HISTOGRAM_BUCKETS], double share,
-			       uint64_t max_ns)
+double histogram_percentile_ns(const __u64 counts[HISTOGRAM_BUCKETS], double share, uint64_t max_ns)
 {
 	uint64_t total = histogram_count(counts), seen = 0;
 	/* The rank of the entry asked for, from 1: the smallest that covers the share. */

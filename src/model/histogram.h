@@ -28,7 +28,6 @@ enum { HISTOGRAM_POWERS = HISTOGRAM_MAX_LOG2 - HISTOGRAM_MIN_LOG2 + 2 };
 uint64_t histogram_power_upper_ns(unsigned int power);
 
 /* Add the buckets up into these classes; exact, since buckets do not straddle their bounds. */
-void histogram_to_powers(const __u64 counts[HISTOGRAM_BUCKETS],
-			 uint64_t powers[HISTOGRAM_POWERS]);
+void histogram_to_powers(const __u64 counts[HISTOGRAM_BUCKETS], uint64_t powers[HISTOGRAM_POWERS]);
 
 #endif

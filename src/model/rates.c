@@ -58,8 +58,9 @@ int totals_build(struct totals *totals, const struct sample *sample, bool everyb
 		const struct io_row *row = &sample->rows[i];
 		struct device_totals *device;
 
-		if (!everybody && (row->key.owner == OWNER_UNKNOWN || row->key.owner == OWNER_OUTSIDE ||
-				   sample->owners[row->key.owner].owner.kind == OWNER_CGROUP))
+		if (!everybody &&
+		    (row->key.owner == OWNER_UNKNOWN || row->key.owner == OWNER_OUTSIDE ||
+		     sample->owners[row->key.owner].owner.kind == OWNER_CGROUP))
 			continue;
 		device = find_or_add(totals, row->key.device);
 		if (!device)

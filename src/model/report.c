@@ -47,7 +47,8 @@ static const struct io_row *find_row(const struct sample *sample, const struct i
  * The difference of all rows, sorted by key. Rows that `from` has and `to` has not were added up in
  * OWNER_EXITED meanwhile: there the part of before must go too.
  */
-static struct io_row *subtract_rows(const struct sample *from, const struct sample *to, size_t *count)
+static struct io_row *subtract_rows(const struct sample *from, const struct sample *to,
+				    size_t *count)
 {
 	struct io_row *rows = calloc(to->row_count + 1, sizeof(*rows));
 
@@ -157,8 +158,8 @@ static bool is_listed(const struct process_report *p, const struct owner *o, boo
 	return did_io || (o->kind == OWNER_PROCESS && !everybody && (!p->ended || p->end_s >= 0));
 }
 
-static int build_processes(struct report *report, const struct sample *from, const struct sample *to,
-			   bool everybody, size_t row_count)
+static int build_processes(struct report *report, const struct sample *from,
+			   const struct sample *to, bool everybody, size_t row_count)
 {
 	report->processes = calloc(to->owner_count + 1, sizeof(*report->processes));
 	if (!report->processes)
@@ -216,7 +217,8 @@ static void device_add(struct device_report *d, const struct io_row *row, uint32
 	}
 }
 
-static void device_finish(struct device_report *d, const struct sample *from, const struct sample *to)
+static void device_finish(struct device_report *d, const struct sample *from,
+			  const struct sample *to)
 {
 	const struct disk_sample *now = sample_find_disk(to, d->device);
 	const struct disk_sample *then = sample_find_disk(from, d->device);
@@ -299,7 +301,8 @@ static void subtract_loss(struct loss *loss, const struct loss *to, const struct
 	loss->requests_untracked = to->requests_untracked - from->requests_untracked;
 	loss->completions_unmatched = to->completions_unmatched - from->completions_unmatched;
 	loss->events_missed = to->events_missed - from->events_missed;
-	loss->processes_dropped = to->processes_dropped; /* also before the window: rows are missing */
+	loss->processes_dropped =
+		to->processes_dropped; /* also before the window: rows are missing */
 	loss->threads_dropped = to->threads_dropped;
 	loss->keys_folded = to->keys_folded - from->keys_folded;
 }

@@ -21,7 +21,7 @@ struct process_report {
 	unsigned int threads;
 	bool ended;
 	double start_s, end_s; /* from the start of the window; end_s where it ended */
-	double block_s;	       /* Q to C of its requests, summed */
+	double block_s;        /* Q to C of its requests, summed */
 	uint64_t bytes;
 	struct io_row *io; /* by device, operation, cause */
 	size_t io_count;

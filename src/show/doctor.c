@@ -8,8 +8,11 @@ int show_doctor_text(FILE *out, const struct doctor_report *report)
 	for (size_t i = 0; i < report->count; i++) {
 		const struct doctor_check *c = &report->checks[i];
 
-		fprintf(out, "%-8s %s: %s\n", c->ok ? "ok" : c->needed ? "MISSING" : "absent", c->name,
-			c->detail);
+		fprintf(out, "%-8s %s: %s\n",
+			c->ok     ? "ok" :
+			c->needed ? "MISSING" :
+				    "absent",
+			c->name, c->detail);
 		if (c->remedy[0])
 			fprintf(out, "%-8s remedy: %s\n", "", c->remedy);
 	}

@@ -8,9 +8,8 @@
 #include "show/show.h"
 
 /* The columns after time and device, in their order. */
-static const enum metric columns[] = { M_READ_MB_S,   M_WRITE_MB_S,   M_REQUESTS_S,
-				       M_READ_P50_US, M_READ_P99_US,  M_WRITE_P50_US,
-				       M_WRITE_P99_US, M_UTIL_PCT };
+static const enum metric columns[] = { M_READ_MB_S,   M_WRITE_MB_S,   M_REQUESTS_S,   M_READ_P50_US,
+				       M_READ_P99_US, M_WRITE_P50_US, M_WRITE_P99_US, M_UTIL_PCT };
 
 enum { COLUMN_COUNT = sizeof(columns) / sizeof(columns[0]) };
 

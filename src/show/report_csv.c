@@ -7,7 +7,7 @@
 #include "show/metrics.h"
 #include "show/show.h"
 
-static const enum metric leading[] = { M_PID,	M_PPID,	    M_COMM,  M_DEVICE, M_OP,
+static const enum metric leading[] = { M_PID,   M_PPID,     M_COMM,  M_DEVICE, M_OP,
 				       M_CAUSE, M_REQUESTS, M_BYTES, M_ERRORS };
 
 /* "queue_mean_us", ... : the figure's name inside the name of the latency. */

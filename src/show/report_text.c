@@ -9,7 +9,7 @@
 #include "show/show.h"
 
 /* Histograms are drawn for this many processes, those that moved the most bytes. */
-enum { HISTOGRAM_PROCESSES = 3, BAR_WIDTH = 40, NAME_LEN = 64 };
+enum { HISTOGRAM_PROCESSES = 3, BAR_WIDTH = 40, NAME_LEN = 80 };
 
 /* A time for a narrow column: "85.2us", without a blank. */
 static const char *format_latency(char *out, size_t size, bool known, double ns)
@@ -52,7 +52,8 @@ static void print_latency(FILE *out, const struct latency *latency)
 
 static void print_heading(FILE *out)
 {
-	fprintf(out, "\n%-32s %29s   %s\n", "", "QUEUE latency (Q to D)", "DEVICE latency (D to C)");
+	fprintf(out, "\n%-32s %29s   %s\n", "", "QUEUE latency (Q to D)",
+		"DEVICE latency (D to C)");
 	fprintf(out, "%-10s %-10s %9s", metrics[M_DEVICE].heading, metrics[M_OP].heading,
 		metrics[M_REQUESTS].heading);
 	fprintf(out, " %10s", metrics[M_BYTES].heading);
@@ -165,9 +166,10 @@ static void print_histograms(FILE *out, const struct report *report)
 
 static void print_devices(FILE *out, const struct report *report)
 {
-	static const enum metric columns[] = { M_READ_BYTES, M_JOB_READ_BYTES,
-					       M_UNATTRIBUTED_READ_BYTES, M_WRITE_BYTES,
-					       M_JOB_WRITE_BYTES, M_UNATTRIBUTED_WRITE_BYTES };
+	static const enum metric columns[] = {
+		M_READ_BYTES,  M_JOB_READ_BYTES,  M_UNATTRIBUTED_READ_BYTES,
+		M_WRITE_BYTES, M_JOB_WRITE_BYTES, M_UNATTRIBUTED_WRITE_BYTES
+	};
 
 	if (!report->device_count)
 		return;
@@ -177,9 +179,10 @@ static void print_devices(FILE *out, const struct report *report)
 	fprintf(out, "  %s\n", metrics[M_COVERAGE_PCT].heading);
 	for (size_t i = 0; i < report->device_count; i++) {
 		const struct device_report *d = &report->devices[i];
-		const uint64_t bytes[] = { d->read_bytes, d->job_read_bytes,
-					   d->unattributed_read_bytes, d->write_bytes,
-					   d->job_write_bytes, d->unattributed_write_bytes };
+		const uint64_t bytes[] = {
+			d->read_bytes,  d->job_read_bytes,  d->unattributed_read_bytes,
+			d->write_bytes, d->job_write_bytes, d->unattributed_write_bytes
+		};
 		char text[32];
 
 		fprintf(out, "%-10s %9" PRIu64, d->name, d->requests);
@@ -216,8 +219,8 @@ static void print_loss(FILE *out, const struct loss *loss)
 		if (first)
 			fprintf(out, "\nLoss:\n");
 		first = false;
-		fprintf(out, "  %" PRIu64 " %s (%s)\n", all[i].count, metrics[all[i].metric].heading,
-			metrics[all[i].metric].help);
+		fprintf(out, "  %" PRIu64 " %s (%s)\n", all[i].count,
+			metrics[all[i].metric].heading, metrics[all[i].metric].help);
 	}
 }
 

@@ -29,10 +29,10 @@ static void test_lines_of_three_ages(void **unused)
 	struct sample sample = { .disk_count = 0 };
 
 	(void)unused;
-	read_text(" 259       0 nvme0n1 10 1 200 5 20 2 400 6 3 77 80 4 0 800 1 5 9\n"	 /* 5.5 */
-		  "   8       0 sda 10 1 200 5 20 2 400 6 0 77 80 4 0 800 1\n"		 /* 4.18 */
-		  "   8      16 sdb 10 1 200 5 20 2 400 6 0 77 80\n"			 /* before */
-		  "   7       0 loop0 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 99 99 99\n", /* to come */
+	read_text(" 259       0 nvme0n1 10 1 200 5 20 2 400 6 3 77 80 4 0 800 1 5 9\n" /* 5.5 */
+		  "   8       0 sda 10 1 200 5 20 2 400 6 0 77 80 4 0 800 1\n"         /* 4.18 */
+		  "   8      16 sdb 10 1 200 5 20 2 400 6 0 77 80\n"                   /* before */
+		  "   7       0 loop0 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 99 99 99\n",   /* to come */
 		  &sample);
 	assert_int_equal(sample.disk_count, 4);
 	assert_string_equal(sample.disks[0].name, "nvme0n1");

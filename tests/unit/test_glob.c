@@ -67,8 +67,9 @@ static void test_random_against_fnmatch(void **unused)
 
 static void test_refused(void **unused)
 {
-	static const char *const bad[] = { "", "[abc", "[", "[]", "1234567890123456",
-					   "a-name-longer-than-any-process-has" };
+	static const char *const bad[] = {
+		"", "[abc", "[", "[]", "1234567890123456", "a-name-longer-than-any-process-has"
+	};
 	struct fault fault;
 	struct glob glob;
 

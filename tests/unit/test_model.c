@@ -65,7 +65,9 @@ static void test_delta_of_counters(void **unused)
 
 static void test_delta_of_rows(void **unused)
 {
-	struct io_row from = { .requests = 2, .bytes = 100, .device_ns = 30, .device_max_ns = 20000 };
+	struct io_row from = {
+		.requests = 2, .bytes = 100, .device_ns = 30, .device_max_ns = 20000
+	};
 	struct io_row to = { .requests = 5, .bytes = 400, .device_ns = 90, .device_max_ns = 20000 };
 	struct io_row delta;
 
@@ -143,7 +145,8 @@ static void test_report(void **unused)
 static void test_report_tells_processes_with_one_pid_apart(void **unused)
 {
 	const struct device_choices none = { .count = 0 };
-	struct sample from = { .boot_ns = 100ULL * NS_PER_S }, to = { .boot_ns = 110ULL * NS_PER_S };
+	struct sample from = { .boot_ns = 100ULL * NS_PER_S },
+		      to = { .boot_ns = 110ULL * NS_PER_S };
 	struct report report;
 
 	(void)unused;

@@ -23,9 +23,13 @@ static void test_plain(void **unused)
 		{ "\xe6\x97\xa5\xe6\x9c\xac", "\xe6\x97\xa5\xe6\x9c\xac" },
 		{ "\xf0\x9f\x90\xa7", "\xf0\x9f\x90\xa7" },
 		/* C1 control as UTF-8: terminals act on U+009B as on ESC [ */
-		{ "\xc2\x9b" "31m", "\\xc2\\x9b31m" },
+		{ "\xc2\x9b"
+		  "31m",
+		  "\\xc2\\x9b31m" },
 		/* right-to-left override */
-		{ "\xe2\x80\xae" "abc", "\\xe2\\x80\\xaeabc" },
+		{ "\xe2\x80\xae"
+		  "abc",
+		  "\\xe2\\x80\\xaeabc" },
 		/* invalid: stray continuation, cut short, overlong, surrogate, beyond U+10FFFF */
 		{ "\x80", "\\x80" },
 		{ "\xc3", "\\xc3" },
@@ -94,8 +98,10 @@ static void test_csv(void **unused)
 	static const struct {
 		const char *in, *out;
 	} cases[] = {
-		{ "plain", "plain" },	       { "a,b", "\"a,b\"" },
-		{ "say \"hi\"", "\"say \"\"hi\"\"\"" }, { "new\nline", "new\\x0aline" },
+		{ "plain", "plain" },
+		{ "a,b", "\"a,b\"" },
+		{ "say \"hi\"", "\"say \"\"hi\"\"\"" },
+		{ "new\nline", "new\\x0aline" },
 		{ "", "" },
 	};
 

@@ -13,10 +13,10 @@ static void test_durations(void **unused)
 		const char *text;
 		uint64_t ns;
 	} good[] = {
-		{ "1", 1000000000 },	   { "30s", 30000000000 },    { "500ms", 500000000 },
-		{ "1.5s", 1500000000 },	   { "0.25", 250000000 },     { "2m", 120000000000 },
-		{ "1h", 3600000000000 },   { "250us", 250000 },	      { "7ns", 7 },
-		{ "1d", 86400000000000 },  { "2min", 120000000000 },  { ".5", 500000000 },
+		{ "1", 1000000000 },      { "30s", 30000000000 },   { "500ms", 500000000 },
+		{ "1.5s", 1500000000 },   { "0.25", 250000000 },    { "2m", 120000000000 },
+		{ "1h", 3600000000000 },  { "250us", 250000 },      { "7ns", 7 },
+		{ "1d", 86400000000000 }, { "2min", 120000000000 }, { ".5", 500000000 },
 	};
 	uint64_t ns;
 
@@ -29,7 +29,7 @@ static void test_durations(void **unused)
 
 static void test_what_is_no_duration(void **unused)
 {
-	static const char *const bad[] = { "",	  "s",	 "-1",	"+1", " 1",  "1 s", "1x",   "0x10",
+	static const char *const bad[] = { "",    "s",   "-1", "+1", " 1",   "1 s", "1x",  "0x10",
 					   "inf", "nan", "1e", "ms", "1ms2", "٣",   "1,5", "." };
 	static const char *const out_of_range[] = { "0", "0ms", "0.0", "0.1ns", "99999d", "1e99s" };
 	uint64_t ns;
@@ -64,16 +64,21 @@ static void test_formats(void **unused)
 		double ns;
 		const char *text;
 	} durations[] = {
-		{ 0, "0.00 ns" },   { 850, "850 ns" },	     { 999.4, "999 ns" }, { 999.6, "1.00 us" },
-		{ 1024, "1.02 us" }, { 12345, "12.3 us" },   { 4070000, "4.07 ms" },
-		{ 2.5e9, "2.50 s" }, { 123456789, "123 ms" }, { 64e9, "64.0 s" },
+		{ 0, "0.00 ns" },       { 850, "850 ns" },   { 999.4, "999 ns" },
+		{ 999.6, "1.00 us" },   { 1024, "1.02 us" }, { 12345, "12.3 us" },
+		{ 4070000, "4.07 ms" }, { 2.5e9, "2.50 s" }, { 123456789, "123 ms" },
+		{ 64e9, "64.0 s" },
 	};
 	static const struct {
 		uint64_t bytes;
 		const char *text;
 	} sizes[] = {
-		{ 0, "0 B" },		     { 812, "812 B" },		 { 1024, "1.0 KiB" },
-		{ 67108864, "64.0 MiB" },    { 1048575, "1.0 MiB" },	 { 1288490189, "1.2 GiB" },
+		{ 0, "0 B" },
+		{ 812, "812 B" },
+		{ 1024, "1.0 KiB" },
+		{ 67108864, "64.0 MiB" },
+		{ 1048575, "1.0 MiB" },
+		{ 1288490189, "1.2 GiB" },
 		{ UINT64_MAX, "16.0 EiB" },
 	};
 	char out[32];
@@ -98,8 +103,8 @@ static void test_time_is_rfc3339(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_durations),      cmocka_unit_test(test_what_is_no_duration),
-		cmocka_unit_test(test_counts),	       cmocka_unit_test(test_formats),
+		cmocka_unit_test(test_durations),       cmocka_unit_test(test_what_is_no_duration),
+		cmocka_unit_test(test_counts),          cmocka_unit_test(test_formats),
 		cmocka_unit_test(test_time_is_rfc3339),
 	};
 

@@ -75,16 +75,35 @@ int main(int argc, char **argv)
 
 	while ((option = getopt(argc, argv, "+wWShb:n:k:t:N:")) != -1) {
 		switch (option) {
-		case 'w': wait_first = true; break;
-		case 'W': writing = true; break;
-		case 'S': syncing = true; break;
-		case 'h': hold = true; break;
-		case 'b': block_bytes = strtoul(optarg, NULL, 10); break;
-		case 'n': count = strtol(optarg, NULL, 10); break;
-		case 'k': skip = strtol(optarg, NULL, 10); break;
-		case 't': threads = strtol(optarg, NULL, 10); break;
-		case 'N': prctl(PR_SET_NAME, optarg); break;
-		default: return 64;
+		case 'w':
+			wait_first = true;
+			break;
+		case 'W':
+			writing = true;
+			break;
+		case 'S':
+			syncing = true;
+			break;
+		case 'h':
+			hold = true;
+			break;
+		case 'b':
+			block_bytes = strtoul(optarg, NULL, 10);
+			break;
+		case 'n':
+			count = strtol(optarg, NULL, 10);
+			break;
+		case 'k':
+			skip = strtol(optarg, NULL, 10);
+			break;
+		case 't':
+			threads = strtol(optarg, NULL, 10);
+			break;
+		case 'N':
+			prctl(PR_SET_NAME, optarg);
+			break;
+		default:
+			return 64;
 		}
 	}
 	if (optind >= argc)

@@ -77,7 +77,8 @@ int main(int argc, char **argv)
 	char foreground[] = "-f";
 
 	if (argc != 5) {
-		fprintf(stderr, "usage: fuse_delay SIZE_BYTES DELAY_US FAIL_FROM_BYTE MOUNTPOINT\n");
+		fprintf(stderr,
+			"usage: fuse_delay SIZE_BYTES DELAY_US FAIL_FROM_BYTE MOUNTPOINT\n");
 		return 64;
 	}
 	disk_bytes = strtoll(argv[1], NULL, 10);
