@@ -30,11 +30,14 @@ CPPFLAGS_ALL := -D_GNU_SOURCE -Isrc -Ibpf -isystem $(BUILD)
 CFLAGS_ALL := -std=gnu11 $(WARNINGS) $(CFLAGS)
 SOURCES := $(wildcard src/*.c src/*/*.c)
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
-LIBRARY_OBJECTS := $(filter-out $(BUILD)/src/main.o,$(OBJECTS))
+# Unit tests link the same sources, compiled with sanitizers.
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SANITIZED_OBJECTS := $(patsubst %.c,$(BUILD)/sanitized/%.o,$(filter-out src/main.c,$(SOURCES)))
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 WORKLOADS := $(patsubst tests/workloads/%.c,$(BUILD)/tests/%,$(wildcard tests/workloads/*.c))
 
+.SECONDARY: $(SANITIZED_OBJECTS)
 .PHONY: all demo check lint install clean tests bpf-arm64
 
 all: $(BUILD)/whystall
@@ -97,12 +100,16 @@ $(BUILD)/whystall: $(OBJECTS)
 	@echo "  CC   $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-# Unit tests link the production objects.
-$(BUILD)/tests/unit/%: tests/unit/%.c $(LIBRARY_OBJECTS)
+$(BUILD)/sanitized/%.o: %.c $(BUILD)/whystall.skel.h
 	@mkdir -p $(@D)
 	@echo "  CC   $@"
-	$(Q)$(CC) $(CPPFLAGS_ALL) $(CPPFLAGS) $(CFLAGS_ALL) -MMD -MP -o $@ $< $(LIBRARY_OBJECTS) \
-		$(LIBS) $(shell pkg-config --libs cmocka)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CPPFLAGS) $(CFLAGS_ALL) $(SANITIZE) -MMD -MP -c $< -o $@
+
+$(BUILD)/tests/unit/%: tests/unit/%.c $(SANITIZED_OBJECTS)
+	@mkdir -p $(@D)
+	@echo "  CC   $@"
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CPPFLAGS) $(CFLAGS_ALL) $(SANITIZE) -MMD -MP -o $@ $< \
+		$(SANITIZED_OBJECTS) $(LIBS) $(shell pkg-config --libs cmocka)
 
 $(BUILD)/tests/fuse_delay: EXTRA = $(shell pkg-config --cflags --libs fuse3)
 $(BUILD)/tests/%: tests/workloads/%.c
@@ -110,4 +117,4 @@ $(BUILD)/tests/%: tests/workloads/%.c
 	@echo "  CC   $@"
 	$(Q)$(CC) -O2 -Wall -Wextra -Werror -std=gnu11 -pthread -o $@ $< $(EXTRA)
 
--include $(OBJECTS:.o=.d) $(UNIT_TESTS:=.d)
+-include $(OBJECTS:.o=.d) $(SANITIZED_OBJECTS:.o=.d) $(UNIT_TESTS:=.d)
