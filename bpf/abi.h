@@ -139,7 +139,7 @@ struct loss {
 	__u64 events_missed;         /* D or C for which the kernel did not run the program */
 	__u64 processes_dropped;     /* processes of the job without an entry of their own */
 	__u64 threads_dropped;       /* threads for which the kernel gave no storage */
-	__u64 keys_folded;           /* requests counted in the row of OWNER_FOLDED */
+	__u64 keys_folded; /* requests in the rows of OWNER_FOLDED; added up by user space */
 };
 
 /*

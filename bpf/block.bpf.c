@@ -123,10 +123,8 @@ static __noinline u32 row_or_folded(u32 owner, u32 device, u32 op, u32 cause)
 {
 	u32 index = row_find(owner, device, op, cause);
 
-	if (index == ROW_NONE) {
-		__sync_fetch_and_add(&loss.keys_folded, 1);
+	if (index == ROW_NONE)
 		index = row_find(OWNER_FOLDED, device, op, cause);
-	}
 	if (index == ROW_NONE)
 		__sync_fetch_and_add(&loss.requests_untracked, 1);
 	return index;

@@ -166,6 +166,9 @@ int bpf_maps_read(struct bpf_maps *maps, struct sample *sample)
 	if (!err)
 		err = read_owners(maps, sample);
 	sample->loss = *(const struct loss *)&maps->skel->bss->loss;
+	for (size_t i = 0; i < sample->row_count; i++)
+		if (sample->rows[i].key.owner == OWNER_FOLDED)
+			sample->loss.keys_folded += sample->rows[i].requests;
 	return err;
 }
 

@@ -96,7 +96,9 @@ static int check_found(const struct session *session, struct fault *fault)
 	if (session->program.pid || !target->pid_count || target->has_cgroup || target->has_glob ||
 	    target->all || bpf_source_job_found(session->source))
 		return 0;
-	return fault_set(fault, -ESRCH, "process %d has ended before it could be watched",
+	return fault_set(fault, -ESRCH,
+			 "process %d cannot be watched: it has ended meanwhile, or this kernel "
+			 "hides it from BPF",
 			 target->pids[0]);
 }
 
@@ -157,10 +159,7 @@ int session_start(struct session *session, struct fault *fault)
 		if (err)
 			return err;
 	}
-	log_info("tracing; %s",
-		 session->program.pid ? "ends with the program" :
-		 options->duration_ns ? "ends after the duration given, or by Ctrl-C" :
-					"Ctrl-C ends it and prints the report");
+	log_info("tracing; %s", session->program.pid ? "ends with the program" : "Ctrl-C ends it");
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* One row per interval. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,6 +10,7 @@
 #include "commands/commands.h"
 #include "commands/session.h"
 #include "model/rates.h"
+#include "show/metrics.h"
 
 static const char doc[] =
 	"Print one row of block I/O rates and device latencies per interval.\v"
@@ -141,18 +143,17 @@ static int take_sample(struct session *session, struct stat_state *state, bool e
 	return err ? fault_set(fault, err, "out of memory") : 0;
 }
 
-/* Loss is not part of a row: one line on stderr at the end. */
+/* Loss is not part of a row: it comes on stderr at the end. */
 static void warn_of_loss(const struct loss *loss)
 {
-	if (loss->requests_untracked || loss->keys_folded || loss->processes_dropped ||
-	    loss->threads_dropped)
-		log_warning(
-			"loss: %llu requests not tracked, %llu counted in the row (others), %llu "
-			"processes and %llu threads dropped",
-			(unsigned long long)loss->requests_untracked,
-			(unsigned long long)loss->keys_folded,
-			(unsigned long long)loss->processes_dropped,
-			(unsigned long long)loss->threads_dropped);
+	struct loss_figure figures[LOSS_FIGURES];
+
+	loss_figures(loss, figures);
+	for (int i = 0; i < LOSS_FIGURES; i++)
+		if (figures[i].count)
+			log_warning("loss: %" PRIu64 " %s (%s)", figures[i].count,
+				    metrics[figures[i].metric].heading,
+				    metrics[figures[i].metric].help);
 }
 
 static bool is_long_enough(const struct session *session, const struct stat_state *state)

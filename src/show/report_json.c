@@ -172,14 +172,11 @@ static void add_device(struct json_builder *b, json_t *list, const struct device
 static void add_loss(struct json_builder *b, const struct loss *loss)
 {
 	json_t *object = json_open_object(b, b->root, "loss");
+	struct loss_figure figures[LOSS_FIGURES];
 
-	json_add_count(b, object, metrics[M_LOSS_REQUESTS_UNTRACKED].key, loss->requests_untracked);
-	json_add_count(b, object, metrics[M_LOSS_COMPLETIONS_UNMATCHED].key,
-		       loss->completions_unmatched);
-	json_add_count(b, object, metrics[M_LOSS_EVENTS_MISSED].key, loss->events_missed);
-	json_add_count(b, object, metrics[M_LOSS_PROCESSES_DROPPED].key, loss->processes_dropped);
-	json_add_count(b, object, metrics[M_LOSS_THREADS_DROPPED].key, loss->threads_dropped);
-	json_add_count(b, object, metrics[M_LOSS_KEYS_FOLDED].key, loss->keys_folded);
+	loss_figures(loss, figures);
+	for (int i = 0; i < LOSS_FIGURES; i++)
+		json_add_count(b, object, metrics[figures[i].metric].key, figures[i].count);
 }
 
 int show_report_json(FILE *out, const struct report *report, const struct show_context *context)

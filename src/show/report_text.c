@@ -200,27 +200,20 @@ static void print_devices(FILE *out, const struct report *report)
 
 static void print_loss(FILE *out, const struct loss *loss)
 {
-	const struct {
-		enum metric metric;
-		uint64_t count;
-	} all[] = {
-		{ M_LOSS_REQUESTS_UNTRACKED, loss->requests_untracked },
-		{ M_LOSS_COMPLETIONS_UNMATCHED, loss->completions_unmatched },
-		{ M_LOSS_EVENTS_MISSED, loss->events_missed },
-		{ M_LOSS_PROCESSES_DROPPED, loss->processes_dropped },
-		{ M_LOSS_THREADS_DROPPED, loss->threads_dropped },
-		{ M_LOSS_KEYS_FOLDED, loss->keys_folded },
-	};
+	struct loss_figure figures[LOSS_FIGURES];
 	bool first = true;
 
-	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
-		if (!all[i].count)
+	loss_figures(loss, figures);
+	for (int i = 0; i < LOSS_FIGURES; i++) {
+		const struct metric_info *metric = &metrics[figures[i].metric];
+
+		if (!figures[i].count)
 			continue;
 		if (first)
 			fprintf(out, "\nLoss:\n");
 		first = false;
-		fprintf(out, "  %" PRIu64 " %s (%s)\n", all[i].count,
-			metrics[all[i].metric].heading, metrics[all[i].metric].help);
+		fprintf(out, "  %" PRIu64 " %s (%s)\n", figures[i].count, metric->heading,
+			metric->help);
 	}
 }
 

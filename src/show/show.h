@@ -51,6 +51,16 @@ struct latency_figure {
 	double ns;
 };
 
+/* The counters of a loss, likewise. */
+enum { LOSS_FIGURES = 6 };
+
+struct loss_figure {
+	unsigned int metric;
+	uint64_t count;
+};
+
+void loss_figures(const struct loss *loss, struct loss_figure figures[LOSS_FIGURES]);
+
 void latency_figures(const struct latency *latency, struct latency_figure figures[LATENCY_FIGURES]);
 
 #endif

@@ -21,3 +21,18 @@ void latency_figures(const struct latency *latency, struct latency_figure figure
 	for (int i = 0; i < LATENCY_FIGURES; i++)
 		figures[i] = all[i];
 }
+
+void loss_figures(const struct loss *loss, struct loss_figure figures[LOSS_FIGURES])
+{
+	const struct loss_figure all[LOSS_FIGURES] = {
+		{ M_LOSS_REQUESTS_UNTRACKED, loss->requests_untracked },
+		{ M_LOSS_COMPLETIONS_UNMATCHED, loss->completions_unmatched },
+		{ M_LOSS_EVENTS_MISSED, loss->events_missed },
+		{ M_LOSS_PROCESSES_DROPPED, loss->processes_dropped },
+		{ M_LOSS_THREADS_DROPPED, loss->threads_dropped },
+		{ M_LOSS_KEYS_FOLDED, loss->keys_folded },
+	};
+
+	for (int i = 0; i < LOSS_FIGURES; i++)
+		figures[i] = all[i];
+}
