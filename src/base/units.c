@@ -89,6 +89,14 @@ char *duration_format(char *out, size_t size, double ns)
 	return out;
 }
 
+uint64_t time_now_ns(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
+}
+
 char *time_format(char *out, size_t size, const struct timespec *time)
 {
 	struct tm tm;

@@ -24,6 +24,9 @@ char *bytes_format(char *out, size_t size, uint64_t bytes);
 /* "850 ns", "12.3 us", "4.07 ms", "2.50 s": three digits. Returns `out`. */
 char *duration_format(char *out, size_t size, double ns);
 
+/* A clock's time in nanoseconds. */
+uint64_t time_now_ns(clockid_t clock);
+
 /* RFC 3339 with milliseconds, in UTC. Returns `out`. */
 char *time_format(char *out, size_t size, const struct timespec *time);
 

@@ -172,6 +172,8 @@ int bpf_maps_read(struct bpf_maps *maps, struct sample *sample)
 	return err;
 }
 
+static const uint64_t suspect_age_ns = 10000000;
+
 /* Does the kernel count this device's requests in flight? (queue/iostats) */
 static bool counts_in_flight(uint32_t device)
 {
@@ -211,20 +213,23 @@ static void count_missed(struct bpf_maps *maps, const struct inflight *e)
 /*
  * The order makes it safe: an entry is noted, then its device is idle, then the entry is still the
  * same. Its request has ended in between, and the kernel runs the program for C before it lowers the
- * count of requests in flight.
+ * count of requests in flight. Older kernels raise that count just after D: hence the age. Flushes are
+ * left out, since kernels do not count the caller's own request as in flight.
  */
 int bpf_maps_catch_up(struct bpf_maps *maps, struct fault *fault)
 {
 	uint32_t entries = bpf_map__max_entries(maps->skel->maps.inflight);
 	uint32_t places[MAX_SUSPECTS];
+	uint64_t now = time_now_ns(CLOCK_MONOTONIC);
 	size_t count = 0;
 	int err;
 
 	for (uint32_t i = 0; i < entries && count < MAX_SUSPECTS; i++) {
 		const struct inflight *e = &maps->inflight[i];
+		uint64_t d_ns = __atomic_load_n(&e->d_ns, __ATOMIC_RELAXED);
 
 		if (!__atomic_load_n(&e->request, __ATOMIC_ACQUIRE) || e->row >= maps->max_rows ||
-		    (!e->d_ns && !e->flush))
+		    !d_ns || d_ns + suspect_age_ns > now)
 			continue;
 		maps->suspects[count] = *e;
 		places[count++] = i;

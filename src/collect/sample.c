@@ -6,18 +6,10 @@
 
 #include "base/units.h"
 
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
-}
-
 void sample_set_time(struct sample *sample)
 {
-	sample->mono_ns = clock_ns(CLOCK_MONOTONIC);
-	sample->boot_ns = clock_ns(CLOCK_BOOTTIME);
+	sample->mono_ns = time_now_ns(CLOCK_MONOTONIC);
+	sample->boot_ns = time_now_ns(CLOCK_BOOTTIME);
 	clock_gettime(CLOCK_REALTIME, &sample->wall);
 }
 

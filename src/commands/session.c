@@ -42,14 +42,6 @@ static int open_timer(uint64_t ns, bool repeat, struct fault *fault)
 	return fault_set(fault, err, "cannot set a timer: %s", strerror(-err));
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * NS_PER_S + (uint64_t)ts.tv_nsec;
-}
-
 /* SIGINT and SIGTERM are read from a descriptor; a closed pipe shall be a write error. */
 static int catch_signals(struct session *session, struct fault *fault)
 {
@@ -132,10 +124,11 @@ int session_open(struct session *session, const struct options *options, struct 
 		program_target.pid_count = 1;
 		source.target = &program_target;
 	}
-	start = now_ns();
+	start = time_now_ns(CLOCK_MONOTONIC);
 	err = bpf_source_open(&session->source, &source, fault);
 	if (!err)
-		log_debug("attached after %.0f ms", (double)(now_ns() - start) / NS_PER_MS);
+		log_debug("attached after %.0f ms",
+			  (double)(time_now_ns(CLOCK_MONOTONIC) - start) / NS_PER_MS);
 	if (!err)
 		err = check_found(session, fault);
 	return err ? err : privileges_drop(fault);
