@@ -117,8 +117,9 @@ struct inflight {
 	__u64 q_ns;
 	__u64 d_ns; /* 0: not issued yet */
 	__u32 row;
-	__u32 bytes; /* left to complete, without what was merged later */
-	__u32 flush; /* an empty flush: has no D of its own */
+	__u32 bytes;  /* left to complete, without what was merged later */
+	__u16 flush;  /* an empty flush: has no D of its own */
+	__u16 merged; /* more is in it than at Q */
 	__u32 pad;
 };
 

@@ -55,20 +55,33 @@ static __always_inline u32 device_of(const struct gendisk *disk)
 	return disk ? (u32)disk->major << 20 | disk->first_minor : 0;
 }
 
-/* The device that a request is shown under: its disk, or what -D says; 0 if that leaves it out. */
-static __noinline u32 device_in_ranges(u32 disk, u64 sector)
+/*
+ * The device that a request is shown under: its disk, or what -D says; 0 if that leaves it out. A flush
+ * has no sector: it belongs to the partition that it was submitted to.
+ */
+static __noinline u32 device_in_ranges(u32 disk, u64 sector, u32 flushed)
 {
 	struct device_ranges *ranges = bpf_map_lookup_elem(&device_ranges, &disk);
 
-	for (int i = 0; ranges && i < MAX_RANGES; i++)
-		if (sector >= ranges->list[i].begin && sector < ranges->list[i].end)
-			return ranges->list[i].shown;
+	for (int i = 0; ranges && i < MAX_RANGES; i++) {
+		struct device_range *range = &ranges->list[i];
+
+		if (flushed ? range->shown == flushed || range->shown == disk :
+			      sector >= range->begin && sector < range->end)
+			return range->shown;
+	}
 	return 0;
 }
 
-static __always_inline u32 device_shown(u32 disk, u64 sector)
+static __always_inline u32 device_shown(u32 disk, u64 sector, struct bio *bio, u32 op)
 {
-	return config_devices ? device_in_ranges(disk, sector) : disk;
+	u32 flushed = 0;
+
+	if (!config_devices)
+		return disk;
+	if (op == IO_FLUSH)
+		flushed = BPF_CORE_READ(bio, bi_bdev, bd_dev);
+	return device_in_ranges(disk, sector, flushed);
 }
 
 /* An index for a new row, ROW_NONE if there is none. */
@@ -133,8 +146,10 @@ static __noinline u32 row_or_folded(u32 owner, u32 device, u32 op, u32 cause)
 /* The row that a bio is charged to, decided in its submitter's context; `device` 0: to none. */
 static __always_inline u32 row_of_submitter(struct bio *bio, u32 device, u32 op)
 {
+	struct task_struct *t = bpf_get_current_task_btf();
 	u16 cause = CAUSE_SUBMIT;
 	struct task *task;
+	u32 owner;
 
 	if (!device)
 		return ROW_IGNORED;
@@ -153,7 +168,9 @@ static __always_inline u32 row_of_submitter(struct bio *bio, u32 device, u32 op)
 		}
 		return row;
 	}
-	return row_or_folded(owner_behind(bio, op, &cause), device, op, cause);
+	owner = is_kernel_thread(t) ? owner_behind(bio, op, &cause) :
+				      owner_of_process(t->group_leader);
+	return row_or_folded(owner, device, op, cause);
 }
 
 static __always_inline u32 inflight_index(struct request *rq, u32 disk)
@@ -235,6 +252,7 @@ static __always_inline void inflight_add(u32 index, const struct inflight *new)
 		e->row = new->row;
 		e->bytes = new->bytes;
 		e->flush = new->flush;
+		e->merged = 0;
 		return;
 	}
 	inflight_spill(address, new);
@@ -265,7 +283,7 @@ int BPF_PROG(block_start, struct request *rq)
 	if (op == IO_OPS || !disk)
 		return 0;
 	new.request = (u64)rq;
-	new.row = row_of_submitter(rq->bio, device_shown(disk, rq->__sector), op);
+	new.row = row_of_submitter(rq->bio, device_shown(disk, rq->__sector, rq->bio, op), op);
 	new.bytes = bytes;
 	new.flush = op == IO_FLUSH;
 	new.q_ns = bpf_ktime_get_ns();
@@ -284,7 +302,7 @@ static __always_inline int bio_enter(struct bio *bio, u64 q_ns)
 
 	if (op == IO_OPS || !disk)
 		return 0;
-	entry.row = row_of_submitter(bio, device_shown(disk, sector), op);
+	entry.row = row_of_submitter(bio, device_shown(disk, sector, bio, op), op);
 	if (bpf_map_update_elem(&bios, &address, &entry, BPF_ANY))
 		__sync_fetch_and_add(&loss.requests_untracked, 1);
 	return 0;
@@ -527,7 +545,7 @@ static __noinline void complete_unmatched(struct request *rq, u32 disk, bool err
 
 	if (op == IO_OPS || !bytes)
 		return;
-	device = device_shown(disk, rq->__sector);
+	device = device_shown(disk, rq->__sector, rq->bio, op);
 	if (!device)
 		return;
 	__sync_fetch_and_add(&loss.completions_unmatched, 1);
@@ -585,15 +603,14 @@ int BPF_PROG(block_complete, struct request *rq, int error, unsigned int bytes)
 	}
 	index = e->row;
 	row = bpf_map_lookup_elem(&rows, &index);
-	if (e->bytes != left) {
+	if (e->merged || e->bytes != left) {
 		/* More is in it than at Q: bios were merged, perhaps another process's. */
+		e->merged = 1;
 		add_merged_bytes(rq, index, bytes);
-		e->bytes = left - bytes + 1; /* stays unequal to what is left */
-	} else {
-		if (row)
-			__sync_fetch_and_add(&row->bytes, bytes);
-		e->bytes = left - bytes;
+	} else if (row) {
+		__sync_fetch_and_add(&row->bytes, bytes);
 	}
+	e->bytes = left - bytes;
 	if (bytes < left)
 		return 0;
 	if (row)

@@ -21,14 +21,45 @@ static __always_inline struct address_space *added_mapping(struct folio *folio)
 	return BPF_CORE_READ((struct page *)folio, mapping);
 }
 
-/* What the first page of a tail or head page's folio is mapped to; the low two bits are flags. */
+/*
+ * What the folio of a page is mapped to; the low two bits are flags. 0, as for a page without mapping,
+ * where the kernel finds the head of a folio in another way than by `compound_head`.
+ */
 static __always_inline unsigned long page_mapping_bits(struct page *page)
 {
-	unsigned long head = BPF_CORE_READ(page, compound_head);
+	unsigned long head;
 
+	if (!bpf_core_field_exists(page->compound_head))
+		return 0;
+	head = BPF_CORE_READ(page, compound_head);
 	if (head & 1)
 		page = (struct page *)(head - 1);
+	if (bpf_core_type_exists(struct folio))
+		return (unsigned long)BPF_CORE_READ((struct folio *)page, mapping);
 	return (unsigned long)BPF_CORE_READ(page, mapping);
+}
+
+/* The control group that a bio is charged to; NULL without CONFIG_BLK_CGROUP. */
+static __always_inline struct cgroup *bio_cgroup(struct bio *bio)
+{
+	if (!bpf_core_field_exists(bio->bi_blkg))
+		return NULL;
+	return BPF_CORE_READ(bio, bi_blkg, blkcg, css.cgroup);
+}
+
+/* The leader of the process that memory belongs to; NULL without CONFIG_MEMCG. */
+static __always_inline struct task_struct *mm_leader(struct mm_struct *mm)
+{
+	if (!bpf_core_field_exists(mm->owner))
+		return NULL;
+	return BPF_CORE_READ(mm, owner, group_leader);
+}
+
+/* Is it a page of swap? Kernels before 5.18 have no such flag and show it as direct I/O. */
+static __always_inline bool is_swap(unsigned int opf)
+{
+	return bpf_core_enum_value_exists(enum req_flag_bits, __REQ_SWAP) &&
+	       (opf & (1u << bpf_core_enum_value(enum req_flag_bits, __REQ_SWAP)));
 }
 
 /*

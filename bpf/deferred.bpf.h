@@ -37,7 +37,7 @@ static __always_inline struct mm_struct *anon_page_mm(struct anon_vma *anon_vma)
 /* The row `[cgroup NAME]`; unknown for the root, which says nothing. */
 static __always_inline u32 owner_of_cgroup(struct bio *bio)
 {
-	struct cgroup *cgroup = BPF_CORE_READ(bio, bi_blkg, blkcg, css.cgroup);
+	struct cgroup *cgroup = bio_cgroup(bio);
 	struct owner *o;
 	u32 *found, index;
 	u64 id;
@@ -99,11 +99,13 @@ static __noinline u32 owner_behind(struct bio *bio, u32 op, u16 *cause)
 	unsigned long mapping = 0;
 	u32 index = OWNER_UNKNOWN;
 
+	if (is_swap(BPF_CORE_READ(bio, bi_opf)))
+		return OWNER_UNKNOWN; /* the kernel's choice of page, not the page's owner's I/O */
 	if (op == IO_READ || op == IO_WRITE)
 		mapping = page_mapping_bits(bio_first_page(bio));
 	if ((mapping & 3) == 1) {
 		struct mm_struct *mm = anon_page_mm((struct anon_vma *)(mapping - 1));
-		struct task_struct *leader = BPF_CORE_READ(mm, owner, group_leader);
+		struct task_struct *leader = mm_leader(mm);
 
 		if (leader)
 			index = owner_of_process(leader);

@@ -95,19 +95,11 @@ static __always_inline bool ancestor_selected(struct task_struct *leader)
 static __always_inline void thread_enter(struct task_struct *t, u32 owner)
 {
 	struct task *task = bpf_task_storage_get(&tasks, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	struct owner *o = owner_get(owner);
 
-	if (!task) {
+	if (task)
+		task_set_owner(task, owner);
+	else
 		__sync_fetch_and_add(&loss.threads_dropped, 1);
-		return;
-	}
-	if (task->owner != owner)
-		__builtin_memset(task->rows, 0, sizeof(task->rows));
-	task->owner = owner;
-	if (o && !task->counted) {
-		task->counted = true;
-		__sync_fetch_and_add(&o->threads, 1);
-	}
 }
 
 static __always_inline bool in_job(u32 owner)
@@ -177,7 +169,6 @@ int BPF_PROG(job_exec, struct task_struct *t)
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(job_exit, struct task_struct *t)
 {
-	struct task *task;
 	struct owner *o;
 	u32 tgid, index;
 
@@ -185,9 +176,10 @@ int BPF_PROG(job_exit, struct task_struct *t)
 		return 0;
 	tgid = t->tgid;
 	index = owner_find(tgid, t->group_leader->start_boottime);
-	if (index == OWNER_UNKNOWN) {
-		task = bpf_task_storage_get(&tasks, t, NULL, 0);
-		if (task && task->owner == OWNER_FOLDED)
+	if (index == OWNER_UNKNOWN)
+		return 0;
+	if (index == OWNER_FOLDED) {
+		if (!bpf_map_delete_elem(&owner_by_tgid, &tgid))
 			__sync_fetch_and_add(&job_alive, -1);
 		return 0;
 	}
@@ -240,7 +232,9 @@ int job_adopt(struct bpf_iter__task *ctx)
 		if (!process_selected(leader) && !ancestor_selected(leader))
 			return 0;
 		owner = owner_new(leader, NULL);
-		adopted++;
+		/* One that found no place may be met as unknown again: it must not ask for a round. */
+		if (owner >= OWNER_FIRST)
+			adopted++;
 	}
 	thread_enter(t, owner);
 	return 0;

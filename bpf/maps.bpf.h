@@ -12,6 +12,7 @@
 
 enum {
 	MAX_OWNERS = 4096,
+	MAX_PROCESSES = 4 * MAX_OWNERS, /* those without an owner of their own included */
 	MAX_ROWS = 2048 + RESERVED_ROWS,
 	MAX_INFLIGHT = 16384, /* a power of two */
 	MAX_SPILLED = 4096,
@@ -67,7 +68,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, MAX_OWNERS);
+	__uint(max_entries, MAX_PROCESSES);
 	__type(key, u32); /* tgid */
 	__type(value, u32);
 } MAP_LINKAGE owner_by_tgid SEC(".maps");

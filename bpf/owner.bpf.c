@@ -15,7 +15,7 @@ int BPF_PROG(page_added, struct folio *folio)
 {
 	u64 inode = (u64)BPF_CORE_READ(added_mapping(folio), host);
 	struct reader *before = bpf_map_lookup_elem(&inode_readers, &inode);
-	struct reader now = { .owner = OWNER_OUTSIDE };
+	struct reader now = { .owner = OWNER_UNKNOWN }; /* a kernel thread: for whom is not known */
 	struct owner *o;
 	struct task *task;
 
@@ -28,11 +28,11 @@ int BPF_PROG(page_added, struct folio *folio)
 	}
 	if (task)
 		now.owner = task->owner;
-	if (before && before->owner == now.owner)
-		return 0;
 	o = owner_get(now.owner);
 	if (o)
 		now.start_boot_ns = o->start_boot_ns;
+	if (before && before->owner == now.owner && before->start_boot_ns == now.start_boot_ns)
+		return 0;
 	/* The map forgets the least recently used inode: it cannot be full. */
 	bpf_map_update_elem(&inode_readers, &inode, &now, BPF_ANY);
 	return 0;

@@ -81,7 +81,10 @@ static __always_inline void owner_read_cmdline(struct owner *o, struct task_stru
 		o->cmdline_len = len;
 }
 
-/* The process with this leader, if it has an entry that is not of an earlier process with its PID. */
+/*
+ * The process with this leader, if it has an entry that is not of an earlier process with its PID.
+ * OWNER_FOLDED for one that found no free owner.
+ */
 static __always_inline u32 owner_find(u32 tgid, u64 start_boot_ns)
 {
 	u32 *index = bpf_map_lookup_elem(&owner_by_tgid, &tgid);
@@ -89,8 +92,24 @@ static __always_inline u32 owner_find(u32 tgid, u64 start_boot_ns)
 
 	if (!index)
 		return OWNER_UNKNOWN;
+	if (*index == OWNER_FOLDED)
+		return OWNER_FOLDED;
 	o = owner_get(*index);
 	return o && o->start_boot_ns == start_boot_ns ? *index : OWNER_UNKNOWN;
+}
+
+/* The table is full: note it under its PID, so that it is counted once. */
+static __noinline u32 owner_drop(u32 tgid)
+{
+	u32 index = OWNER_FOLDED;
+	u32 *before = bpf_map_lookup_elem(&owner_by_tgid, &tgid);
+
+	if (before && *before == OWNER_FOLDED)
+		return OWNER_FOLDED;
+	bpf_map_update_elem(&owner_by_tgid, &tgid, &index, BPF_ANY);
+	__sync_fetch_and_add(&loss.processes_dropped, 1);
+	__sync_fetch_and_add(&job_alive, 1);
+	return OWNER_FOLDED;
 }
 
 /*
@@ -105,11 +124,8 @@ static __noinline u32 owner_new(struct task_struct *leader, const struct owner *
 	u32 index;
 
 	o = owner_take(&index, OWNER_PROCESS);
-	if (!o) {
-		__sync_fetch_and_add(&loss.processes_dropped, 1);
-		__sync_fetch_and_add(&job_alive, 1);
-		return OWNER_FOLDED;
-	}
+	if (!o)
+		return owner_drop(tgid);
 	o->tgid = tgid;
 	o->pid = visible_pid(leader);
 	o->ppid = visible_pid(BPF_CORE_READ(leader, real_parent, group_leader));
@@ -123,15 +139,14 @@ static __noinline u32 owner_new(struct task_struct *leader, const struct owner *
 	if (bpf_map_update_elem(&owner_by_tgid, &tgid, &index, BPF_NOEXIST)) {
 		u32 other = owner_find(tgid, o->start_boot_ns);
 
-		if (other != OWNER_UNKNOWN) {
+		if (other >= OWNER_FIRST) {
 			owner_give_back(index, o);
 			return other;
 		}
-		/* An earlier process with this PID, whose end was missed. */
+		/* Of an earlier process with this PID, whose end was missed; or the map is full. */
 		if (bpf_map_update_elem(&owner_by_tgid, &tgid, &index, BPF_ANY)) {
 			owner_give_back(index, o);
-			__sync_fetch_and_add(&loss.processes_dropped, 1);
-			index = OWNER_FOLDED;
+			return owner_drop(tgid);
 		}
 	}
 	__sync_fetch_and_add(&job_alive, 1);
@@ -151,6 +166,20 @@ static __always_inline u32 owner_of_process(struct task_struct *leader)
 	return OWNER_OUTSIDE;
 }
 
+/* Make a thread its process's; each thread is counted once. */
+static __always_inline void task_set_owner(struct task *task, u32 index)
+{
+	struct owner *o = owner_get(index);
+
+	if (task->owner != index)
+		__builtin_memset(task->rows, 0, sizeof(task->rows));
+	task->owner = index;
+	if (o && o->kind == OWNER_PROCESS && !task->counted) {
+		task->counted = true;
+		__sync_fetch_and_add(&o->threads, 1);
+	}
+}
+
 /*
  * Give the current thread storage, or the owner that it has since membership changed; NULL for a
  * kernel thread, and (counted) if the kernel has no memory. Threads of the job have storage since
@@ -159,6 +188,7 @@ static __always_inline u32 owner_of_process(struct task_struct *leader)
 static __noinline struct task *task_enter(struct task_struct *t)
 {
 	struct task *task;
+	struct owner *o;
 
 	if (is_kernel_thread(t))
 		return NULL;
@@ -168,8 +198,10 @@ static __noinline struct task *task_enter(struct task_struct *t)
 		return NULL;
 	}
 	task->epoch = membership_epoch;
-	task->owner = owner_of_process(t->group_leader);
-	__builtin_memset(task->rows, 0, sizeof(task->rows));
+	task_set_owner(task, owner_of_process(t->group_leader));
+	o = owner_get(task->owner);
+	if (o && o->kind == OWNER_PROCESS && !o->cmdline_len)
+		owner_read_cmdline(o, t);
 	return task;
 }
 

@@ -2,6 +2,7 @@
 /* The table of commands. */
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,10 +42,26 @@ static void check_stdout(void)
 	_exit(EXIT_RUNTIME);
 }
 
+/*
+ * A standard descriptor that the caller closed would be given to the next file opened, a map or the
+ * report. A write to its stand-in fails as one to the closed one would.
+ */
+static void hold_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDONLY);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	static char whystall[] = "whystall";
 
+	hold_standard_descriptors();
 	if (atexit(check_stdout) != 0)
 		return EXIT_RUNTIME;
 	libbpf_set_print(print_libbpf);

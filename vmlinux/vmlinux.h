@@ -192,7 +192,9 @@ struct anon_vma_chain {
 /* The block layer */
 
 enum req_flag_bits {
-	__REQ_PREFLUSH = 18, /* its value is taken from the running kernel */
+	/* the values are taken from the running kernel */
+	__REQ_PREFLUSH = 18,
+	__REQ_SWAP = 25,
 };
 
 struct blkcg {
@@ -210,6 +212,7 @@ struct gendisk {
 
 struct block_device {
 	struct gendisk *bd_disk;
+	unsigned int bd_dev;
 };
 
 struct bvec_iter {

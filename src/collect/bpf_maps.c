@@ -251,6 +251,21 @@ int bpf_maps_catch_up(struct bpf_maps *maps, struct fault *fault)
 	return err;
 }
 
+bool bpf_maps_has_fresh(const struct bpf_maps *maps)
+{
+	uint32_t entries = bpf_map__max_entries(maps->skel->maps.inflight);
+	uint64_t now = time_now_ns(CLOCK_MONOTONIC);
+
+	for (uint32_t i = 0; i < entries; i++) {
+		uint64_t d_ns = __atomic_load_n(&maps->inflight[i].d_ns, __ATOMIC_RELAXED);
+
+		if (__atomic_load_n(&maps->inflight[i].request, __ATOMIC_RELAXED) && d_ns &&
+		    d_ns + suspect_age_ns > now)
+			return true;
+	}
+	return false;
+}
+
 /* Ask /proc for the cgroup of a process, and for its command line where BPF has seen no exec. */
 static void note_process(struct bpf_maps *maps, uint32_t i)
 {
@@ -357,6 +372,12 @@ static int give_back_rows(struct bpf_maps *maps, struct fault *fault)
 	return err;
 }
 
+/*
+ * A process that has passed sched_process_exit still closes its files, and may do I/O then. After this
+ * time its threads are taken to be gone.
+ */
+static const uint64_t exit_age_ns = 1000000000;
+
 struct exited_owner {
 	uint64_t end_boot_ns;
 	uint32_t index;
@@ -372,6 +393,7 @@ static int by_end(const void *a, const void *b)
 /* Exited processes, the earliest first. Returns how many, or -ENOMEM. */
 static ssize_t list_exited(const struct bpf_maps *maps, struct exited_owner **list)
 {
+	uint64_t now = time_now_ns(CLOCK_BOOTTIME);
 	uint32_t end = owners_used(maps);
 	ssize_t count = 0;
 
@@ -381,7 +403,8 @@ static ssize_t list_exited(const struct bpf_maps *maps, struct exited_owner **li
 	for (uint32_t i = OWNER_FIRST; i < end; i++) {
 		const struct owner *o = &maps->owners[i];
 
-		if (o->kind == OWNER_PROCESS && o->end_boot_ns)
+		if (o->kind == OWNER_PROCESS && o->end_boot_ns &&
+		    o->end_boot_ns + exit_age_ns < now)
 			(*list)[count++] =
 				(struct exited_owner){ .end_boot_ns = o->end_boot_ns, .index = i };
 	}
@@ -420,13 +443,13 @@ static int retire(struct bpf_maps *maps, uint32_t index, struct fault *fault)
 	return 0;
 }
 
-/* Rows in use, without those reserved for the fixed owners. */
+/* Rows in use, without those reserved for the fixed owners and those on their way out. */
 static uint32_t count_rows(const struct bpf_maps *maps)
 {
 	uint32_t end = rows_end(maps), used = 0;
 
 	for (uint32_t i = RESERVED_ROWS; i < end; i++)
-		used += row_live(maps, i);
+		used += row_live(maps, i) && !maps->retired[i];
 	return used;
 }
 
@@ -442,17 +465,18 @@ static uint32_t count_owners(const struct bpf_maps *maps)
 /* Make room while one of the tables is three quarters full. */
 static int make_room(struct bpf_maps *maps, struct fault *fault)
 {
-	uint32_t rows = count_rows(maps), owners = count_owners(maps);
-	uint32_t max_owners = maps->max_owners / 4 * 3;
+	uint32_t max_owners = maps->max_owners / 4 * 3, rows, owners;
 	struct exited_owner *list;
 	ssize_t count;
 	int err;
 
-	if (rows <= maps->max_keys_used && owners <= max_owners)
+	if (count_rows(maps) <= maps->max_keys_used && count_owners(maps) <= max_owners)
 		return 0;
 	err = give_back_rows(maps, fault);
 	if (err)
 		return err;
+	rows = count_rows(maps);
+	owners = count_owners(maps);
 	count = list_exited(maps, &list);
 	if (count < 0)
 		return fault_set(fault, -ENOMEM, "out of memory");

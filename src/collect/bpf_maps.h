@@ -51,6 +51,9 @@ int bpf_maps_read(struct bpf_maps *maps, struct sample *sample);
  */
 int bpf_maps_catch_up(struct bpf_maps *maps, struct fault *fault);
 
+/* Are there requests in flight too young for bpf_maps_catch_up() to judge? */
+bool bpf_maps_has_fresh(const struct bpf_maps *maps);
+
 /* See bpf_source_tidy(). */
 int bpf_maps_tidy(struct bpf_maps *maps, struct fault *fault);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "collect/bpf_maps.h"
@@ -288,6 +289,14 @@ int bpf_source_read(struct bpf_source *source, struct sample *sample, struct fau
 	if (err)
 		return fault_set(fault, err, "cannot copy the counters: %s", strerror(-err));
 	return diskstats_read("/proc/diskstats", sample, fault);
+}
+
+void bpf_source_settle(const struct bpf_source *source)
+{
+	const struct timespec pause = { .tv_nsec = 12000000 }; /* above suspect_age_ns */
+
+	if (bpf_maps_has_fresh(&source->maps))
+		nanosleep(&pause, NULL);
 }
 
 int bpf_source_tidy(struct bpf_source *source, struct fault *fault)

@@ -39,6 +39,12 @@ int bpf_source_read(struct bpf_source *source, struct sample *sample, struct fau
  */
 int bpf_source_tidy(struct bpf_source *source, struct fault *fault);
 
+/*
+ * To be called before the last read: where requests look in flight that were just issued, wait the
+ * few milliseconds after which one whose completion was missed can be told.
+ */
+void bpf_source_settle(const struct bpf_source *source);
+
 /* Has any process of the job been found so far? */
 bool bpf_source_job_found(const struct bpf_source *source);
 

@@ -163,7 +163,7 @@ static int choose_path(struct device_choices *choices, const char *path, struct 
 		     0;
 }
 
-int device_choose(struct device_choices *choices, const char *name, struct fault *fault)
+static int choose_by_name(struct device_choices *choices, const char *name, struct fault *fault)
 {
 	char path[PATH_MAX];
 	uint32_t device;
@@ -196,6 +196,31 @@ int device_choose(struct device_choices *choices, const char *name, struct fault
 		}
 	}
 	return fault_set(fault, -ENODEV, "no block device \"%s\"; see lsblk for their names", name);
+}
+
+static bool is_whole_disk_chosen(const struct device_choices *choices, uint32_t disk)
+{
+	for (size_t i = 0; i < choices->count; i++)
+		if (choices->list[i].range.shown == disk)
+			return true;
+	return false;
+}
+
+int device_choose(struct device_choices *choices, const char *name, struct fault *fault)
+{
+	int err = choose_by_name(choices, name, fault);
+	size_t kept = 0;
+
+	/* A request counts once: partitions of a disk that is chosen too are in the disk's row. */
+	for (size_t i = 0; i < choices->count; i++) {
+		const struct device_choice choice = choices->list[i];
+
+		if (choice.range.shown == choice.disk ||
+		    !is_whole_disk_chosen(choices, choice.disk))
+			choices->list[kept++] = choice;
+	}
+	choices->count = kept;
+	return err;
 }
 
 void device_choices_free(struct device_choices *choices)

@@ -21,7 +21,8 @@ struct device_choices {
 /*
  * Add what `name` stands for: "all", a glob over device names, a name as in /proc/diskstats, a device
  * node or link to one (/dev/disk/by-*, /dev/mapper/NAME), or another path: the disk below its file
- * system. Returns 0 or a negative errno with `fault` set.
+ * system. A partition whose whole disk is chosen too is left out: a request counts once. Returns 0 or a
+ * negative errno with `fault` set.
  */
 int device_choose(struct device_choices *choices, const char *name, struct fault *fault);
 

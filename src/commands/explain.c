@@ -45,7 +45,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		}
 		return -fault_set_exit(
 			&options->fault, EXIT_USAGE, -EINVAL,
-			"there is no command \"%s\"; a program to start comes after --", arg);
+			"\"%s\": a command (stat, doctor) comes first, a program to start comes after --",
+			arg);
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -120,6 +121,7 @@ static int run(struct session *session, struct sample *from, struct sample *to, 
 	}
 	if (ticks && !session->options->quiet && isatty(STDERR_FILENO))
 		fprintf(stderr, "\r\033[K");
+	bpf_source_settle(session->source);
 	if (!err)
 		err = bpf_source_read(session->source, to, fault);
 	if (err)
@@ -152,7 +154,7 @@ int command_explain(int argc, char **argv)
 		err = session_open(&session, &options, &fault);
 		if (!err)
 			err = run(&session, &from, &to, &fault);
-		exit_code = err ? fault.exit_code : session_finish(&session);
+		exit_code = session_finish(&session);
 		session_close(&session);
 	}
 	if (err) {

@@ -66,7 +66,7 @@ static int become(const struct caller *caller)
 }
 
 static void run_child(int go_fd, int report_fd, char **argv, const struct caller *caller,
-		      const sigset_t *signals)
+		      const sigset_t *signals, sighandler_t sigchld)
 {
 	int err = caller->known ? become(caller) : 0;
 	char go;
@@ -76,6 +76,7 @@ static void run_child(int go_fd, int report_fd, char **argv, const struct caller
 		_exit(EXIT_RUNTIME);
 	if (!err) {
 		signal(SIGPIPE, SIG_DFL);
+		signal(SIGCHLD, sigchld);
 		sigprocmask(SIG_SETMASK, signals, NULL);
 		execvp(argv[0], argv);
 		err = errno;
@@ -90,10 +91,13 @@ int program_start(struct program *program, char **argv, const sigset_t *signals,
 {
 	int go[2], report[2];
 	struct caller caller;
+	sighandler_t sigchld;
 	int err = find_caller(&caller, fault);
 
 	if (err)
 		return err;
+	/* Where the caller ignores it, the kernel would keep the exit status to itself. */
+	sigchld = signal(SIGCHLD, SIG_DFL);
 	if (pipe2(go, O_CLOEXEC))
 		return fault_set(fault, -errno, "cannot make a pipe: %s", strerror(errno));
 	if (pipe2(report, O_CLOEXEC)) {
@@ -106,7 +110,7 @@ int program_start(struct program *program, char **argv, const sigset_t *signals,
 	if (program->pid == 0) {
 		close(go[1]);
 		close(report[0]);
-		run_child(go[0], report[1], argv, &caller, signals);
+		run_child(go[0], report[1], argv, &caller, signals, sigchld);
 	}
 	err = program->pid < 0 ? -errno : 0;
 	close(go[0]);
@@ -167,7 +171,7 @@ void program_reap(struct program *program, bool block)
 	do
 		pid = waitpid(program->pid, &program->wait_status, block ? 0 : WNOHANG);
 	while (pid < 0 && errno == EINTR);
-	program->ended = pid == program->pid;
+	program->ended = pid != 0;
 }
 
 int program_exit_code(const struct program *program)

@@ -19,9 +19,11 @@ int output_open(struct output *output, const char *path, struct fault *fault)
 	*output = (struct output){ .fd = STDOUT_FILENO, .name = path ? path : "standard output" };
 	if (path)
 		output->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-	/* Standard output may have been closed by the caller: found now rather than after the run. */
-	if (output->fd < 0 || fcntl(output->fd, F_GETFD) < 0)
+	if (output->fd < 0)
 		return write_fault(output, -errno, fault);
+	/* Standard output may have been closed by the caller (main.c): found now, not after the run. */
+	if ((fcntl(output->fd, F_GETFL) & O_ACCMODE) == O_RDONLY)
+		return write_fault(output, -EBADF, fault);
 	output->stream = open_memstream(&output->data, &output->size);
 	if (!output->stream) {
 		output_close(output);
@@ -32,14 +34,13 @@ int output_open(struct output *output, const char *path, struct fault *fault)
 
 int output_flush(struct output *output, struct fault *fault)
 {
-	bool is_file = output->fd != STDOUT_FILENO;
 	struct stat st;
 	size_t done = 0;
 
 	if (fflush(output->stream) != 0 || ferror(output->stream))
 		return fault_set(fault, -ENOMEM, "out of memory");
-	if (is_file && !output->written && fstat(output->fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	    ftruncate(output->fd, 0) != 0)
+	if (output->fd != STDOUT_FILENO && !output->written && fstat(output->fd, &st) == 0 &&
+	    S_ISREG(st.st_mode) && ftruncate(output->fd, 0) != 0)
 		return write_fault(output, -errno, fault);
 	output->written = true;
 	while (done < output->size) {

@@ -251,7 +251,7 @@ int session_finish(struct session *session)
 {
 	struct pollfd fd = { .fd = session->signal_fd, .events = POLLIN };
 
-	if (!session->program.pid)
+	if (!session->program.pid || session->program.go_fd >= 0)
 		return 0;
 	/* After -d the program may run on; signals are handled as before. */
 	for (program_reap(&session->program, false); !session->program.ended;

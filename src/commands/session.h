@@ -25,7 +25,6 @@ struct session {
 	int deadline_fd; /* -1: no -d */
 	int *target_fds; /* pidfds of the processes of -p; -1 where one has ended */
 	size_t target_count;
-	bool program_left; /* PROGRAM is to be waited for after the report */
 };
 
 /* What session_wait() returned for. */
@@ -44,7 +43,7 @@ int session_start(struct session *session, struct fault *fault);
 int session_wait(struct session *session, struct fault *fault);
 
 /*
- * The exit code when all went well: PROGRAM's, waiting for it if it still runs, else 0.
+ * Wait for PROGRAM if it was released and still runs, also after a failure. Returns its exit code, or 0.
  */
 int session_finish(struct session *session);
 

@@ -180,6 +180,8 @@ static int run(struct session *session, struct stat_state *state, uint64_t count
 		 * The last, shorter interval of a job that has ended, or of -d, is a row too, unless
 		 * the end came right behind a row: rates over next to no time mean nothing.
 		 */
+		if (event == SESSION_END)
+			bpf_source_settle(session->source);
 		err = take_sample(session, state, everybody, fault);
 		if (!err && (event == SESSION_TICK || is_long_enough(session, state)))
 			err = print_rows(session, state, fault);
@@ -224,7 +226,7 @@ int command_stat(int argc, char **argv)
 		err = session_open(&session, options, &fault);
 		if (!err)
 			err = run(&session, &state, stat.count, options->target.all, &fault);
-		exit_code = err ? fault.exit_code : session_finish(&session);
+		exit_code = session_finish(&session);
 		session_close(&session);
 	}
 	if (err) {

@@ -328,6 +328,14 @@ int report_build(struct report *report, const struct sample *from, const struct 
 	return err;
 }
 
+const char *report_device_name(const struct report *report, uint32_t device)
+{
+	for (size_t i = 0; i < report->device_count; i++)
+		if (report->devices[i].device == device)
+			return report->devices[i].name;
+	return "";
+}
+
 void report_free(struct report *report)
 {
 	free(report->processes);

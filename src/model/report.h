@@ -62,6 +62,9 @@ struct report {
 int report_build(struct report *report, const struct sample *from, const struct sample *to,
 		 bool everybody, const struct device_choices *choices);
 
+/* The name of a device of the report; "" if it is not in it. */
+const char *report_device_name(const struct report *report, uint32_t device);
+
 void report_free(struct report *report);
 
 #endif

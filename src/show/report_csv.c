@@ -37,18 +37,14 @@ static void print_row(FILE *out, const struct report *report, const struct proce
 		      const struct io_row *row)
 {
 	struct latency queue = io_queue_latency(row), device = io_device_latency(row);
-	const char *name = "";
 
-	for (size_t i = 0; i < report->device_count; i++)
-		if (report->devices[i].device == row->key.device)
-			name = report->devices[i].name;
 	fprintf(out, "%d,", p->pid);
 	if (p->pid)
 		fprintf(out, "%d", p->ppid);
 	fputc(',', out);
 	csv_field(out, p->comm);
 	fputc(',', out);
-	csv_field(out, name);
+	csv_field(out, report_device_name(report, row->key.device));
 	fprintf(out, ",%s,%s,%" PRIu64 ",%" PRIu64 ",%" PRIu64, op_names[row->key.op],
 		cause_names[row->key.cause], (uint64_t)row->requests, (uint64_t)row->bytes,
 		(uint64_t)row->errors);

@@ -77,21 +77,13 @@ static void add_histogram(struct json_builder *b, json_t *io, const struct io_ro
 	}
 }
 
-static const char *device_name(const struct report *report, uint32_t device)
-{
-	for (size_t i = 0; i < report->device_count; i++)
-		if (report->devices[i].device == device)
-			return report->devices[i].name;
-	return "";
-}
-
 static void add_io(struct json_builder *b, json_t *list, const struct report *report,
 		   const struct io_row *row)
 {
 	struct latency queue = io_queue_latency(row), device = io_device_latency(row);
 	json_t *io = json_open_object(b, list, NULL);
 
-	json_add_text(b, io, metrics[M_DEVICE].key, device_name(report, row->key.device));
+	json_add_text(b, io, metrics[M_DEVICE].key, report_device_name(report, row->key.device));
 	json_add_text(b, io, metrics[M_OP].key, op_names[row->key.op]);
 	json_add_count(b, io, metrics[M_REQUESTS].key, row->requests);
 	json_add_count(b, io, metrics[M_BYTES].key, row->bytes);

@@ -27,14 +27,6 @@ static const char *format_latency(char *out, size_t size, bool known, double ns)
 	return out;
 }
 
-static const char *device_name(const struct report *report, uint32_t device)
-{
-	for (size_t i = 0; i < report->device_count; i++)
-		if (report->devices[i].device == device)
-			return report->devices[i].name;
-	return "?";
-}
-
 /* "write", and "write (wb)" for writeback. */
 static const char *op_label(const struct io_row *row)
 {
@@ -68,7 +60,7 @@ static void print_io(FILE *out, const struct report *report, const struct io_row
 	struct latency queue = io_queue_latency(row), device = io_device_latency(row);
 	char bytes[32];
 
-	fprintf(out, "%-10s %-10s %9" PRIu64 " %10s", device_name(report, row->key.device),
+	fprintf(out, "%-10s %-10s %9" PRIu64 " %10s", report_device_name(report, row->key.device),
 		op_label(row), (uint64_t)row->requests,
 		bytes_format(bytes, sizeof(bytes), row->bytes));
 	print_latency(out, &queue);
@@ -156,7 +148,7 @@ static void print_histograms(FILE *out, const struct report *report)
 			if (!io_device_latency(&p->io[j]).known)
 				continue;
 			fprintf(out, "\nDevice latency, %s on %s, ", op_label(&p->io[j]),
-				device_name(report, p->io[j].key.device));
+				report_device_name(report, p->io[j].key.device));
 			print_label(out, p);
 			fputc('\n', out);
 			print_histogram(out, &p->io[j]);

@@ -191,3 +191,37 @@ def test_no_colour_without_a_terminal(whystall, spawn):
         shown = helpers.run("-d", "100ms", "-p", str(child.pid), env=env)
         assert shown.status == 0
         assert "\x1b" not in shown.stdout + shown.stderr
+
+
+def test_caller_ignores_the_end_of_children(traceable):
+    """With SIGCHLD ignored the kernel reaps children itself; status and end must not be lost."""
+    script = ("import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN);"
+              "os.execv(sys.argv[1], sys.argv[1:])")
+
+    def run(*program):
+        return subprocess.run(
+            ["/usr/bin/python3", "-c", script, helpers.WHYSTALL, "-q", "-o", "/dev/null", "--", *program],
+            stdout=subprocess.PIPE, text=True, timeout=helpers.PATIENCE_S, check=False)
+
+    assert run("false").returncode == 1
+    # PROGRAM still gets what the caller set.
+    ignored = int(run("grep", "SigIgn", "/proc/self/status").stdout.split()[1], 16)
+    assert ignored & (1 << (signal.SIGCHLD - 1))
+
+
+def test_full_disk_does_not_abandon_the_program(whystall, tmp_path, leaves_nothing):
+    ended = tmp_path / "ended"
+    done = whystall.start("-q", "-d", "0.2", "-o", "/dev/full", "--", "sh", "-c",
+                          f"sleep 1; echo > {ended}").finish()
+    assert done.status == 1
+    assert ended.exists(), "whystall left before its program"
+
+
+def test_closed_standard_output_is_not_the_report_file(traceable, tmp_path):
+    """A file opened on a free descriptor 1 must be replaced whole all the same."""
+    output = tmp_path / "rows.csv"
+    output.write_text("x" * 5000)
+    done = subprocess.run([helpers.WHYSTALL, "stat", "-q", "-O", "csv", "-o", output, "0.2", "1"],
+                          preexec_fn=lambda: os.close(1), timeout=helpers.PATIENCE_S, check=False)
+    assert done.returncode == 0
+    assert "x" not in output.read_text()

@@ -149,13 +149,19 @@ def test_partition(whystall, spawn, loop, cleanup):
         pytest.skip("no device node for the partition")
     for selection in ([], ["-D", os.path.basename(node)], ["-D", node], ["-D", loop.name]):
         report = whystall.report(*selection, "--", *helpers.workload("blockread"), "-n", "17", node)
-        name = os.path.basename(node) if "p1" in "".join(selection) else loop.name
+        name = os.path.basename(node) if selection[1:] not in ([], [loop.name]) else loop.name
         assert report.total("bytes", device=name, op="read") == 17 * BLOCK
         assert report.device(name)["job_read_bytes"] == 17 * BLOCK
         assert report.device(name)["coverage_pct"] == 100
     report = whystall.report("-D", node, "--", *helpers.workload("blockread"), "-n", "17",
                              loop.target)
     assert report.total("bytes") < 17 * BLOCK
+    # A flush has no sector, yet it is the partition's; with the disk chosen too it counts there.
+    for selection, name in ((node, os.path.basename(node)), (loop.name + "*", loop.name)):
+        report = whystall.report("-D", selection, "--", *helpers.workload("blockread"), "-S", "-n",
+                                 "7", node)
+        assert report.total("requests", device=name, op="flush") == 7
+        assert [device["name"] for device in report.data["devices"]] == [name]
 
 
 def test_two_whystalls_at_once(whystall, spawn, loop):

@@ -233,3 +233,25 @@ def test_device_under_a_path(whystall, mounted_loop):
         "-D", mounted_loop.folder, "--", *helpers.workload("blockread"), "-n", "64", file)
     assert report.total("bytes", op="read") == 64 * BLOCK
     assert {io["device"] for io in report.io()} == {mounted_loop.name}
+
+
+def test_more_processes_than_the_table_holds(whystall, spawn):
+    """4,096 entries less 4 fixed ones: the rest is counted, once each; start and end do not hang. (Fewer
+    rows, if the first that ended were added up before the end.)"""
+    crowd = spawn(*helpers.workload("crowd.py"), "4200")
+    crowd.expect("ready")
+    tracer = whystall.attach("-p", str(crowd.pid))
+    crowd.go()
+    report = tracer.report()
+    assert 0 < len(report.processes) <= 4092
+    assert report.loss["processes_dropped"] == 4201 - 4092
+
+
+def test_whole_host_knows_short_processes(whystall, spawn, loop):
+    """A process that came and went between two looks at /proc has its command line and threads."""
+    tracer = whystall.attach("-a")
+    child = spawn(*helpers.workload("blockread"), "-n", "17", loop.target)
+    assert child.wait() == 0
+    row = tracer.report(signal.SIGINT).row(pid=child.pid)
+    assert row["cmdline"].endswith(f"blockread -n 17 {loop.target}")
+    assert row["threads"] == 1
