@@ -20,18 +20,20 @@ CALL_P99_US = 500
 
 
 def read_row(report, device):
-    (io,) = report.io(device=device.name, op="read")
-    return io
+    """The load's row: on the machine's disk fio itself may have had to read a file of its own."""
+    return max(report.io(device=device.name, op="read"), key=lambda io: io["requests"])
 
 
-def shape_is_sound(io):
+def shape_is_sound(report, io):
     for key in ("queue", "device"):
         figures = io[f"{key}_us"]
         order = [figures[name] for name in ("p50", "p90", "p99", "p999")]
         assert order == sorted(order)
         assert 0 < figures["mean"] <= figures["max"]
         assert figures["p999"] <= figures["max"] * (1 + PERCENTILE_ERROR)
-        assert sum(entry[key] for entry in io["histogram"]) == io["requests"]
+        # A request whose D or C the kernel did not show to BPF is counted, in loss too, without latency.
+        unknown = io["requests"] - sum(entry[key] for entry in io["histogram"])
+        assert 0 <= unknown <= report.loss["events_missed"]
     limits = [entry["le_us"] for entry in io["histogram"]]
     assert limits == sorted(set(limits))
     for limit in limits:
@@ -46,7 +48,7 @@ def test_known_delay(whystall_both, fuse_disk, delay_us):
     report = whystall_both.report(
         "--", *helpers.workload("blockread"), "-n", "101", device.target)
     io = read_row(report, device)
-    shape_is_sound(io)
+    shape_is_sound(report, io)
     assert io["requests"] == 101
     assert delay_us * (1 - PERCENTILE_ERROR) <= io["device_us"]["p50"] < delay_us * 1.5
     assert delay_us <= io["device_us"]["mean"]
@@ -63,7 +65,8 @@ def test_fio_on_a_known_delay(whystall, fuse_disk, tmp_path, percentile, call_us
     """The call's own time is small beside 5 ms: the tolerance is really one bucket."""
     device = fuse_disk(5000)
     fio = Fio(tmp_path, device.target, ios=(211,))
-    io = read_row(whystall.report("--", *fio.command), device)
+    report = whystall.report("--", *fio.command)
+    io = read_row(report, device)
     clat = fio.percentile_us("read", percentile)
     key = f"p{percentile}"
     assert io["device_us"][key] <= clat * BUCKET
@@ -72,8 +75,9 @@ def test_fio_on_a_known_delay(whystall, fuse_disk, tmp_path, percentile, call_us
 
 def test_fio_on_the_disk(whystall_both, disk, tmp_path):
     fio = Fio(tmp_path, disk.target, ios=(2003,))
-    io = read_row(whystall_both.report("--", *fio.command), disk)
-    shape_is_sound(io)
+    report = whystall_both.report("--", *fio.command)
+    io = read_row(report, disk)
+    shape_is_sound(report, io)
     for percentile, call_us in ((50, CALL_US), (99, CALL_P99_US)):
         clat = fio.percentile_us("read", percentile)
         key = f"p{percentile}"
@@ -88,7 +92,8 @@ def test_queue_latency_has_no_stale_start(whystall_both, loop, tmp_path, cleanup
     loop.scheduler("none")
     write_queue(loop.name, "iostats", iostats, cleanup)
     fio = Fio(tmp_path, loop.target, ios=(5003,))
-    io = read_row(whystall_both.report("--", *fio.command), loop)
+    report = whystall_both.report("--", *fio.command)
+    io = read_row(report, loop)
     assert io["requests"] == 5003
     assert io["queue_us"]["p99"] < 50
     assert io["queue_us"]["mean"] < 50
@@ -101,9 +106,10 @@ def test_time_in_the_scheduler_is_queue_latency(whystall_both, fuse_disk, tmp_pa
     device = fuse_disk(1000).scheduler("mq-deadline")
     fio = Fio(tmp_path, device.target, "libaio", ios=(1013,), iodepth=256)
     before = helpers.diskstats(device.name)
-    io = read_row(whystall_both.report("--", *fio.command), device)
+    report = whystall_both.report("--", *fio.command)
+    io = read_row(report, device)
     kernel = helpers.diskstats_since(device.name, before)
-    shape_is_sound(io)
+    shape_is_sound(report, io)
     mean_us = kernel.read_ms * 1000 / kernel.reads
     assert io["queue_us"]["mean"] + io["device_us"]["mean"] == pytest.approx(mean_us, rel=0.01)
     for key in ("queue_us", "device_us"):
@@ -115,5 +121,5 @@ def test_reads_and_writes_have_their_own_histograms(whystall, loop, tmp_path):
     report = whystall.report("--", *fio.command)
     for op in ("read", "write"):
         (io,) = report.io(device=loop.name, op=op)
-        shape_is_sound(io)
+        shape_is_sound(report, io)
         assert io["requests"] == fio.ios(op) > 0
