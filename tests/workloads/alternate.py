@@ -45,5 +45,4 @@ def main():
     print(f"{os.getpid()} {OWN}\n{child} {NEIGHBOURS}", flush=True)
 
 
-
 main()
