@@ -110,7 +110,9 @@ def test_rates_add_up(whystall_both, spawn, loop, op):
     for row in busy:
         assert 0 < row[f"{op}_p50_us"] <= row[f"{op}_p99_us"]
         assert row[f"{other}_p50_us"] is None
-        assert 0 < row["util_pct"] <= 105
+        assert 0 <= row["util_pct"] <= 105
+    # The kernel counts busy time in ticks: a burst at an interval's edge can be none.
+    assert any(row["util_pct"] > 0 for row in busy)
 
 
 def test_selected_process_only(whystall, spawn, loop):
