@@ -156,8 +156,13 @@ static int choose_cgroup_below_mounts(struct target *target, const char *path)
 
 int target_set_cgroup(struct target *target, const char *path, struct fault *fault)
 {
-	int err = choose_cgroup_directory(target, path);
+	int err;
 
+	/* An unset variable of a script must not mean the root, which holds everything. */
+	if (!*path)
+		return fault_set_exit(fault, EXIT_USAGE, -EINVAL,
+				      "-c needs the name of a control group");
+	err = choose_cgroup_directory(target, path);
 	if (err == -ENOENT || err == -ENOTDIR) {
 		int below = choose_cgroup_below_mounts(target, path);
 

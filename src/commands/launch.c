@@ -40,6 +40,10 @@ static int find_caller(struct caller *caller, struct fault *fault)
 	const char *uid = getenv("SUDO_UID"), *gid = getenv("SUDO_GID");
 	int err;
 
+	/* Half of the pair must not mean root. */
+	if (geteuid() == 0 && !uid != !gid)
+		return fault_set(fault, -EINVAL,
+				 "SUDO_UID and SUDO_GID must be set both or neither");
 	*caller = (struct caller){ .known = geteuid() == 0 && uid && gid };
 	if (!caller->known)
 		return 0;

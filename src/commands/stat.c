@@ -156,11 +156,14 @@ static void warn_of_loss(const struct loss *loss)
 				    metrics[figures[i].metric].help);
 }
 
-static bool is_long_enough(const struct session *session, const struct stat_state *state)
+/* An interval without I/O that ended right behind a row says nothing; any I/O must be shown. */
+static bool is_worth_a_row(const struct session *session, const struct stat_state *state)
 {
 	uint64_t ns = state->samples[state->now].mono_ns - state->samples[!state->now].mono_ns;
 
-	return ns > session->options->interval_ns / 100;
+	return state->row == 0 || ns > session->options->interval_ns / 100 ||
+	       state->totals[state->now].list[0].requests !=
+		       state->totals[!state->now].list[0].requests;
 }
 
 static int run(struct session *session, struct stat_state *state, uint64_t count, bool everybody,
@@ -176,14 +179,11 @@ static int run(struct session *session, struct stat_state *state, uint64_t count
 
 		if (event < 0)
 			return event;
-		/*
-		 * The last, shorter interval of a job that has ended, or of -d, is a row too, unless
-		 * the end came right behind a row: rates over next to no time mean nothing.
-		 */
+		/* The last, shorter interval of a job that has ended, or of -d, is a row too. */
 		if (event == SESSION_END)
 			bpf_source_settle(session->source);
 		err = take_sample(session, state, everybody, fault);
-		if (!err && (event == SESSION_TICK || is_long_enough(session, state)))
+		if (!err && (event == SESSION_TICK || is_worth_a_row(session, state)))
 			err = print_rows(session, state, fault);
 		if (!err)
 			err = bpf_source_tidy(session->source, fault);

@@ -209,6 +209,25 @@ def test_caller_ignores_the_end_of_children(traceable):
     assert ignored & (1 << (signal.SIGCHLD - 1))
 
 
+@pytest.mark.parametrize("half", ["SUDO_UID", "SUDO_GID"])
+def test_half_a_caller_is_not_root(whystall, half):
+    done = whystall.start("-q", "-o", "/dev/null", "--", "id", env={half: str(NOBODY)}).finish()
+    assert done.status == 1
+    assert "uid=" not in done.stdout
+
+
+def test_stat_of_a_short_program_has_a_row(whystall, loop):
+    done = whystall.start("stat", "-q", "-O", "csv", "-D", loop.name, "10", "--",
+                          *helpers.workload("blockread"), "-n", "17", loop.target).finish()
+    assert done.status == 0
+    # The workload tells its PID on the same standard output.
+    assert any(line.split(",")[1:2] == [loop.name] for line in done.stdout.splitlines())
+
+
+def test_empty_cgroup_is_refused(whystall):
+    assert whystall.start("-q", "-c", "", "-d", "1").finish().status == 64
+
+
 def test_full_disk_does_not_abandon_the_program(whystall, tmp_path, leaves_nothing):
     ended = tmp_path / "ended"
     done = whystall.start("-q", "-d", "0.2", "-o", "/dev/full", "--", "sh", "-c",
