@@ -94,7 +94,7 @@ int program_start(struct program *program, char **argv, const sigset_t *signals,
 		  struct fault *fault)
 {
 	int go[2], report[2];
-	struct caller caller;
+	struct caller caller = { .known = false };
 	sighandler_t sigchld;
 	int err = find_caller(&caller, fault);
 
