@@ -198,10 +198,10 @@ static int choose_by_name(struct device_choices *choices, const char *name, stru
 	return fault_set(fault, -ENODEV, "no block device \"%s\"; see lsblk for their names", name);
 }
 
-static bool is_whole_disk_chosen(const struct device_choices *choices, uint32_t disk)
+bool device_is_chosen(const struct device_choices *choices, uint32_t device)
 {
 	for (size_t i = 0; i < choices->count; i++)
-		if (choices->list[i].range.shown == disk)
+		if (choices->list[i].range.shown == device)
 			return true;
 	return false;
 }
@@ -215,8 +215,7 @@ int device_choose(struct device_choices *choices, const char *name, struct fault
 	for (size_t i = 0; i < choices->count; i++) {
 		const struct device_choice choice = choices->list[i];
 
-		if (choice.range.shown == choice.disk ||
-		    !is_whole_disk_chosen(choices, choice.disk))
+		if (choice.range.shown == choice.disk || !device_is_chosen(choices, choice.disk))
 			choices->list[kept++] = choice;
 	}
 	choices->count = kept;

@@ -26,6 +26,9 @@ struct device_choices {
  */
 int device_choose(struct device_choices *choices, const char *name, struct fault *fault);
 
+/* Was this disk or partition chosen itself? */
+bool device_is_chosen(const struct device_choices *choices, uint32_t device);
+
 void device_choices_free(struct device_choices *choices);
 
 enum { MAX_PARENTS = 8 };

@@ -245,14 +245,6 @@ static void device_finish(struct device_report *d, const struct sample *from,
 			100.0 * (double)(d->read_bytes + d->write_bytes - unowned) / (double)seen;
 }
 
-static bool is_chosen(const struct device_choices *choices, uint32_t device)
-{
-	for (size_t i = 0; i < choices->count; i++)
-		if (choices->list[i].range.shown == device)
-			return true;
-	return false;
-}
-
 static int devices_by_bytes(const void *a, const void *b)
 {
 	const struct device_report *x = a, *y = b;
@@ -286,7 +278,8 @@ static int build_devices(struct report *report, const struct sample *from, const
 		if (then && counter_delta(now->read_bytes, then->read_bytes) == 0 &&
 		    counter_delta(now->write_bytes, then->write_bytes) == 0)
 			continue;
-		if (!now->partition && (!choices->count || is_chosen(choices, now->device)) &&
+		if (!now->partition &&
+		    (!choices->count || device_is_chosen(choices, now->device)) &&
 		    !find_device(report, now->device))
 			return -ENOMEM;
 	}
