@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# `make demo` and `make check` install what is missing and do everything; `make` only builds.
+# `make demo`, `make check` and `make check-vm` install what is missing and do everything; `make`
+# only builds.
 
 # `make V=1` shows the commands.
 Q := $(if $(V),,@)
@@ -8,6 +9,8 @@ PREFIX ?= /usr/local
 SBINDIR ?= $(PREFIX)/sbin
 MANDIR ?= $(PREFIX)/share/man
 BUILD := build
+# Kernels for `make check-vm`: the beginnings of versions.
+KERNELS ?= 6.1 6.12 7
 
 CC ?= cc
 CLANG ?= clang
@@ -38,7 +41,7 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/u
 WORKLOADS := $(patsubst tests/workloads/%.c,$(BUILD)/tests/%,$(wildcard tests/workloads/*.c))
 
 .SECONDARY: $(SANITIZED_OBJECTS)
-.PHONY: all demo check lint install clean tests bpf-arm64
+.PHONY: all demo check check-vm lint install clean tests bpf-arm64
 
 all: $(BUILD)/whystall
 	@:
@@ -52,6 +55,13 @@ check:
 	@scripts/setup check
 	@$(MAKE) --no-print-directory all tests bpf-arm64
 	@scripts/check
+
+# Without its tools, which not every host can install, scripts/vm skips and says so.
+check-vm:
+	@scripts/setup check
+	@scripts/setup vm || echo "setup: not all tools of check-vm can be installed"
+	@$(MAKE) --no-print-directory all tests
+	@scripts/vm $(KERNELS)
 
 lint:
 	@scripts/setup check

@@ -68,7 +68,11 @@ enum {
 	OWNER_FIRST = 4,
 };
 
-enum owner_kind { OWNER_FREE, OWNER_FIXED, OWNER_PROCESS, OWNER_CGROUP };
+/*
+ * OWNER_KERNEL: I/O that the kernel does for itself (journal, metadata, swap) or for others through a
+ * driver that copies the data (loop, md, dm); `cmdline` is what is known of it.
+ */
+enum owner_kind { OWNER_FREE, OWNER_FIXED, OWNER_PROCESS, OWNER_CGROUP, OWNER_KERNEL };
 
 struct owner {
 	__u32 kind; /* enum owner_kind */
@@ -81,14 +85,16 @@ struct owner {
 	__u64 end_boot_ns; /* 0 while it runs */
 	__u64 cgroup_id;   /* cgroup 2, or the row's cgroup for OWNER_CGROUP */
 	char comm[COMM_LEN];
-	char cmdline[CMDLINE_LEN]; /* arguments, each ended by NUL; for OWNER_CGROUP its name */
+	char cmdline[CMDLINE_LEN]; /* arguments, each ended by NUL; a name for other kinds */
 };
 
 struct io_key {
 	__u32 owner;
 	__u32 device; /* major << 20 | minor */
-	__u16 op;     /* enum io_op */
-	__u16 cause;  /* enum io_cause */
+	__u8 op;      /* enum io_op */
+	__u8 cause;   /* enum io_cause */
+	__u8 lower;   /* the bytes count at a device stacked on this one already */
+	__u8 pad;
 };
 
 /* All that is counted for one key. Requests are counted at completion. */
@@ -133,6 +139,41 @@ struct bio_entry {
 	__u32 flush;
 };
 
+/*
+ * Bios of devices that pass them on or serve them without requests of their own (dm, md, NVMe
+ * multipath, zram), between Q and C.
+ */
+struct upper_bio {
+	__u64 q_ns;
+	__u32 row;
+	__u32 bytes;
+};
+
+/*
+ * Bytes that an owner moved between a file's cached pages and a device. The path inside its file
+ * system is copied when the row is made: soon after, nobody has the file open any more.
+ */
+enum {
+	FILE_NAMES_LEN = 512,
+	FILE_NAMES_FULL = FILE_NAMES_LEN - 256, /* there may be no room for one more name */
+};
+
+struct file_row {
+	__u64 read_bytes;
+	__u64 write_bytes;
+	__u64 owner_start_boot_ns;
+	__u32 owner;
+	__u32 file_system; /* its number, major << 20 | minor; stat's st_dev but for btrfs */
+	__u32 names_len;
+	__u32 whole;                /* the names reach up to the root of the file system */
+	char names[FILE_NAMES_LEN]; /* of the file, its folder, and so on, each ended by NUL */
+};
+
+/* The name of a disk that is in no list of the kernel's: a path of a multipath drive. */
+struct disk_name {
+	char text[32];
+};
+
 /* Every event that could not be counted where it belongs. */
 struct loss {
 	__u64 requests_untracked;    /* no room to follow the request, or for its row */
@@ -140,7 +181,9 @@ struct loss {
 	__u64 events_missed;         /* D or C for which the kernel did not run the program */
 	__u64 processes_dropped;     /* processes of the job without an entry of their own */
 	__u64 threads_dropped;       /* threads for which the kernel gave no storage */
-	__u64 keys_folded; /* requests in the rows of OWNER_FOLDED; added up by user space */
+	__u64 dirtiers_unknown; /* writeback requests of a file that nobody was seen to write */
+	__u64 files_dropped;    /* requests of files without a row: the table was full */
+	__u64 keys_folded;      /* requests in the rows of OWNER_FOLDED; added up by user space */
 };
 
 /*
@@ -185,7 +228,10 @@ _Static_assert(sizeof(struct io_row) == 16 + 8 * 8 + 2 * 8 * HISTOGRAM_BUCKETS,
 	       "struct io_row is read by user space");
 _Static_assert(sizeof(struct inflight) == 40, "struct inflight is read by user space");
 _Static_assert(sizeof(struct bio_entry) == 16, "struct bio_entry is read by user space");
-_Static_assert(sizeof(struct loss) == 48, "struct loss is read by user space");
+_Static_assert(sizeof(struct upper_bio) == 16, "struct upper_bio is read by user space");
+_Static_assert(sizeof(struct file_row) == 40 + FILE_NAMES_LEN,
+	       "struct file_row is read by user space");
+_Static_assert(sizeof(struct loss) == 64, "struct loss is read by user space");
 _Static_assert(HISTOGRAM_BUCKETS == 418, "the histogram spans 2^10 to 2^36 ns");
 
 #endif

@@ -7,171 +7,12 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include "abi.h"
-#include "deferred.bpf.h"
-#include "owner.bpf.h"
-
-/* include/linux/blk_types.h: enum req_op, the same numbers since 4.10 */
-enum {
-	REQ_OP_MASK = 0xff,
-	REQ_OP_READ = 0,
-	REQ_OP_WRITE = 1,
-	REQ_OP_FLUSH = 2,
-	REQ_OP_DISCARD = 3,
-	REQ_OP_SECURE_ERASE = 5,
-	REQ_OP_ZONE_APPEND = 7,
-	REQ_OP_WRITE_ZEROES = 9,
-};
-
-#define REQ_PREFLUSH (1u << bpf_core_enum_value(enum req_flag_bits, __REQ_PREFLUSH))
+#include "rows.bpf.h"
+#include "twice.bpf.h"
+#include "upper.bpf.h"
 
 /* Merged bios that are looked at in one request; beyond, the bytes go to the request's owner. */
 enum { MAX_BIOS_PER_REQUEST = 256 };
-
-/*
- * As diskstats groups them: write zeroes and secure erase are writes to it, zone management and
- * passthrough commands nothing. IO_OPS: not counted. The kernel's shared flush request (REQ_OP_FLUSH)
- * belongs to nobody: those that wait for it are the empty PREFLUSH writes, counted each for itself.
- */
-static __always_inline u32 op_of(u32 flags, u32 bytes)
-{
-	switch (flags & REQ_OP_MASK) {
-	case REQ_OP_READ:
-		return IO_READ;
-	case REQ_OP_WRITE:
-		return bytes == 0 && (flags & REQ_PREFLUSH) ? IO_FLUSH : IO_WRITE;
-	case REQ_OP_SECURE_ERASE:
-	case REQ_OP_ZONE_APPEND:
-	case REQ_OP_WRITE_ZEROES:
-		return IO_WRITE;
-	case REQ_OP_DISCARD:
-		return IO_DISCARD;
-	default:
-		return IO_OPS;
-	}
-}
-
-static __always_inline u32 device_of(const struct gendisk *disk)
-{
-	return disk ? (u32)disk->major << 20 | disk->first_minor : 0;
-}
-
-/*
- * The device that a request is shown under: its disk, or what -D says; 0 if that leaves it out. A flush
- * has no sector: it belongs to the partition that it was submitted to.
- */
-static __noinline u32 device_in_ranges(u32 disk, u64 sector, u32 flushed)
-{
-	struct device_ranges *ranges = bpf_map_lookup_elem(&device_ranges, &disk);
-
-	for (int i = 0; ranges && i < MAX_RANGES; i++) {
-		struct device_range *range = &ranges->list[i];
-
-		if (flushed ? range->shown == flushed || range->shown == disk :
-			      sector >= range->begin && sector < range->end)
-			return range->shown;
-	}
-	return 0;
-}
-
-static __always_inline u32 device_shown(u32 disk, u64 sector, struct bio *bio, u32 op)
-{
-	u32 flushed = 0;
-
-	if (!config_devices)
-		return disk;
-	if (op == IO_FLUSH)
-		flushed = BPF_CORE_READ(bio, bi_bdev, bd_dev);
-	return device_in_ranges(disk, sector, flushed);
-}
-
-/* An index for a new row, ROW_NONE if there is none. */
-static __always_inline u32 row_take(bool reserved)
-{
-	u32 index;
-
-	if (reserved) {
-		if (reserved_rows_used >= RESERVED_ROWS)
-			return ROW_NONE;
-		index = __sync_fetch_and_add(&reserved_rows_used, 1);
-		return index < RESERVED_ROWS ? index : ROW_NONE;
-	}
-	if (!bpf_map_pop_elem(&free_rows, &index))
-		return index;
-	if (rows_used >= config_max_rows)
-		return ROW_NONE;
-	index = __sync_fetch_and_add(&rows_used, 1);
-	return index < config_max_rows ? index : ROW_NONE;
-}
-
-/*
- * The row of a key, made if it is the key's first request. When no row is free the request is counted
- * with others', and if there is none for that either, it is lost and counted as such.
- */
-static __noinline u32 row_find(u32 owner, u32 device, u32 op, u32 cause)
-{
-	struct io_key key = { .owner = owner, .device = device, .op = op, .cause = cause };
-	u32 *found = bpf_map_lookup_elem(&row_by_key, &key);
-	struct io_row *row;
-	u32 index;
-
-	if (found)
-		return *found;
-	index = row_take(owner < OWNER_FIRST);
-	row = bpf_map_lookup_elem(&rows, &index);
-	if (!row)
-		return ROW_NONE;
-	row->key = key;
-	row->live = 1;
-	if (!bpf_map_update_elem(&row_by_key, &key, &index, BPF_NOEXIST))
-		return index;
-	/* Another CPU was faster. A reserved row is not worth a list of free ones: it stays empty. */
-	row->live = 0;
-	if (owner >= OWNER_FIRST)
-		bpf_map_push_elem(&free_rows, &index, BPF_ANY);
-	found = bpf_map_lookup_elem(&row_by_key, &key);
-	return found ? *found : ROW_NONE;
-}
-
-static __noinline u32 row_or_folded(u32 owner, u32 device, u32 op, u32 cause)
-{
-	u32 index = row_find(owner, device, op, cause);
-
-	if (index == ROW_NONE)
-		index = row_find(OWNER_FOLDED, device, op, cause);
-	if (index == ROW_NONE)
-		__sync_fetch_and_add(&loss.requests_untracked, 1);
-	return index;
-}
-
-/* The row that a bio is charged to, decided in its submitter's context; `device` 0: to none. */
-static __always_inline u32 row_of_submitter(struct bio *bio, u32 device, u32 op)
-{
-	struct task_struct *t = bpf_get_current_task_btf();
-	u16 cause = CAUSE_SUBMIT;
-	struct task *task;
-	u32 owner;
-
-	if (!device)
-		return ROW_IGNORED;
-	task = task_current();
-	if (task) {
-		u64 tag = (u64)device << 8 | (op + 1);
-		struct task_row *cached = &task->rows[(device + op) % TASK_ROWS];
-		u32 row;
-
-		if (cached->tag == tag)
-			return cached->row;
-		row = row_or_folded(task->owner, device, op, CAUSE_SUBMIT);
-		if (row != ROW_NONE) {
-			cached->tag = tag;
-			cached->row = row;
-		}
-		return row;
-	}
-	owner = is_kernel_thread(t) ? owner_behind(bio, op, &cause) :
-				      owner_of_process(t->group_leader);
-	return row_or_folded(owner, device, op, cause);
-}
 
 static __always_inline u32 inflight_index(struct request *rq, u32 disk)
 {
@@ -181,7 +22,7 @@ static __always_inline u32 inflight_index(struct request *rq, u32 disk)
 	if (tag < 0)
 		tag = rq->tag;
 	/* Tags are small and dense: spread the queues by a multiplicative hash, keep tags together. */
-	return (((disk + rq->mq_hctx->queue_num) * 0x9e3779b1u >> 16) + tag) & (MAX_INFLIGHT - 1);
+	return (((disk + rq->mq_hctx->queue_num) * 0x9e3779b1u >> 16) + tag) & config_inflight_mask;
 }
 
 static __always_inline struct inflight *inflight_find(struct request *rq, u32 disk)
@@ -271,19 +112,27 @@ static __always_inline void inflight_remove(struct request *rq, u32 disk, struct
 		__sync_fetch_and_add(&spilled_now, -1);
 }
 
+static __always_inline bool is_started(struct request *rq, u32 disk)
+{
+	struct inflight *e = inflight_find(rq, disk);
+
+	return e && !e->d_ns;
+}
+
 /* Q: the request has its first bio and its tag, and `current` is who submits it. */
-SEC("tp_btf/block_io_start")
-int BPF_PROG(block_start, struct request *rq)
+TRACE_TWICE("block_io_start", block_start, struct request *rq)
 {
 	u32 bytes = rq->__data_len;
 	u32 op = op_of(rq->cmd_flags, bytes);
 	u32 disk = device_of(rq->q->disk);
 	struct inflight new = {};
 
-	if (op == IO_OPS || !disk)
+	if (op == IO_OPS || !disk || (again && is_started(rq, disk)))
 		return 0;
 	new.request = (u64)rq;
 	new.row = row_of_submitter(rq->bio, device_shown(disk, rq->__sector, rq->bio, op), op);
+	if (new.row == ROW_IGNORED)
+		return 0;
 	new.bytes = bytes;
 	new.flush = op == IO_FLUSH;
 	new.q_ns = bpf_ktime_get_ns();
@@ -303,43 +152,52 @@ static __always_inline int bio_enter(struct bio *bio, u64 q_ns)
 	if (op == IO_OPS || !disk)
 		return 0;
 	entry.row = row_of_submitter(bio, device_shown(disk, sector, bio, op), op);
+	if (entry.row == ROW_IGNORED)
+		return 0;
 	if (bpf_map_update_elem(&bios, &address, &entry, BPF_ANY))
 		__sync_fetch_and_add(&loss.requests_untracked, 1);
 	return 0;
 }
 
 /* Q without block_io_start: the request is not known yet, its bio stands for it until D. */
-SEC("tp_btf/block_getrq")
-int BPF_PROG(block_start_bio, struct bio *bio)
+TRACE_TWICE("block_getrq", block_start_bio, struct bio *bio)
 {
-	return bio ? bio_enter(bio, bpf_ktime_get_ns()) : 0;
+	u64 address = (u64)bio;
+
+	if (!bio || (again && bpf_map_lookup_elem(&bios, &address)))
+		return 0;
+	return bio_enter(bio, bpf_ktime_get_ns());
 }
 
 /*
  * A bio joins a request that may be another process's: its bytes are its submitter's, the request and
  * its latency stay its owner's. Which request it is, these tracepoints do not say; C looks.
  */
-SEC("tp_btf/block_bio_backmerge")
-int BPF_PROG(block_backmerge, struct bio *bio)
+static __always_inline int bio_merge(struct bio *bio, bool again)
 {
-	return bio_enter(bio, 0);
+	u64 address = (u64)bio;
+
+	return again && bpf_map_lookup_elem(&bios, &address) ? 0 : bio_enter(bio, 0);
 }
 
-SEC("tp_btf/block_bio_frontmerge")
-int BPF_PROG(block_frontmerge, struct bio *bio)
+TRACE_TWICE("block_bio_backmerge", block_backmerge, struct bio *bio)
 {
-	return bio_enter(bio, 0);
+	return bio_merge(bio, again);
+}
+
+TRACE_TWICE("block_bio_frontmerge", block_frontmerge, struct bio *bio)
+{
+	return bio_merge(bio, again);
 }
 
 /* A walk over the bios of a request; the steps read them by address, as kernel memory. */
 struct bio_walk {
 	struct bio *bio;
 	u64 request; /* address */
-	u64 now;
-	u32 index; /* the request's place in `inflight` */
+	u32 index;   /* the request's place in `inflight` */
 	u32 row;
 	u32 bytes;
-	bool found;
+	bool error;
 };
 
 /* The bio keeps the row of its request; fails, rightly, where it has one of its own. */
@@ -358,8 +216,7 @@ static long step_keep_row(u32 index, struct bio_walk *walk)
 }
 
 /* A whole request was appended to another and will not complete itself: its bios take its row along. */
-SEC("tp_btf/block_rq_merge")
-int BPF_PROG(block_request_merge, struct request *rq)
+TRACE_TWICE("block_rq_merge", block_request_merge, struct request *rq)
 {
 	u32 disk = device_of(rq->q->disk);
 	struct inflight *e = inflight_find(rq, disk);
@@ -375,8 +232,8 @@ int BPF_PROG(block_request_merge, struct request *rq)
 
 /*
  * D without block_io_start: the request takes over what its bio brought. After a front merge that is
- * not the first bio; after a merge of requests there are several, and the first one found owns it.
- * Returns false if no bio brought anything: the request was issued before.
+ * not the first bio; after a merge of requests there are several, and the first one found owns it. If
+ * no bio brought anything, the request was issued before.
  */
 static long step_take_over(u32 index, struct bio_walk *walk)
 {
@@ -391,62 +248,54 @@ static long step_take_over(u32 index, struct bio_walk *walk)
 		struct inflight new = {
 			.request = walk->request,
 			.q_ns = entry->q_ns,
-			.d_ns = walk->now,
 			.row = entry->row,
 			.bytes = BPF_CORE_READ(bio, bi_iter.bi_size),
 		};
 
 		bpf_map_delete_elem(&bios, &address);
 		inflight_add(walk->index, &new);
-		walk->found = true;
 		return 1;
 	}
 	walk->bio = BPF_CORE_READ(bio, bi_next);
 	return 0;
 }
 
-static __always_inline bool issue_by_bio(struct request *rq, u32 disk, u64 now)
+static __always_inline void issue_by_bio(struct request *rq, u32 disk)
 {
-	struct bio_walk walk = {
-		.bio = rq->bio, .request = (u64)rq, .index = inflight_index(rq, disk), .now = now
-	};
+	struct bio_walk walk = { .bio = rq->bio,
+				 .request = (u64)rq,
+				 .index = inflight_index(rq, disk) };
 
 	REPEAT(MAX_BIOS_PER_REQUEST, step_take_over, &walk);
-	return walk.found;
 }
 
 /* D: given to the driver. After a requeue it comes again, and the last one counts. */
-SEC("tp_btf/block_rq_issue")
-int BPF_PROG(block_issue, struct request *rq)
+TRACE_TWICE("block_rq_issue", block_issue, struct request *rq)
 {
 	u32 disk = device_of(rq->q->disk);
 	struct inflight *e;
 
-	if (!config_has_io_start && op_of(rq->cmd_flags, 1) != IO_OPS &&
-	    issue_by_bio(rq, disk, bpf_ktime_get_ns()))
-		return 0;
+	if (!config_has_io_start && op_of(rq->cmd_flags, 1) != IO_OPS)
+		issue_by_bio(rq, disk);
 	e = inflight_find(rq, disk);
-	if (e)
-		e->d_ns = bpf_ktime_get_ns();
+	if (!e)
+		return 0;
+	e->d_ns = bpf_ktime_get_ns();
+	if (e->bytes != rq->__data_len) {
+		/* Bios were merged: should its completion go unseen, this is what it moved. */
+		e->merged = 1;
+		e->bytes = rq->__data_len;
+	}
 	return 0;
 }
 
-SEC("tp_btf/block_rq_requeue")
-int BPF_PROG(block_requeue, struct request *rq)
+TRACE_TWICE("block_rq_requeue", block_requeue, struct request *rq)
 {
 	struct inflight *e = inflight_find(rq, device_of(rq->q->disk));
 
 	if (e)
 		e->d_ns = 0;
 	return 0;
-}
-
-static __always_inline void row_add_bytes(u32 index, u32 bytes)
-{
-	struct io_row *row = bpf_map_lookup_elem(&rows, &index);
-
-	if (row)
-		__sync_fetch_and_add(&row->bytes, bytes);
 }
 
 /* One bio's part of the bytes that completed. */
@@ -480,28 +329,6 @@ static __noinline void add_merged_bytes(struct request *rq, u32 own_row, u32 byt
 		row_add_bytes(own_row, walk.bytes);
 }
 
-static __always_inline void raise_max(u64 *max, u64 value)
-{
-	u64 seen = *max;
-
-	/* Rarely more than a comparison; a few tries, since another CPU may raise it too. */
-	for (int i = 0; i < 4 && value > seen; i++) {
-		u64 before = __sync_val_compare_and_swap(max, seen, value);
-
-		if (before == seen)
-			break;
-		seen = before;
-	}
-}
-
-static __always_inline void histogram_add(u64 *histogram, u64 ns)
-{
-	u32 i = histogram_index(ns);
-
-	if (i < HISTOGRAM_BUCKETS)
-		__sync_fetch_and_add(&histogram[i], 1);
-}
-
 static __always_inline void row_end_request(struct io_row *row, const struct inflight *e, u64 now,
 					    bool error)
 {
@@ -527,9 +354,7 @@ static __always_inline void row_end_request(struct io_row *row, const struct inf
 			__sync_fetch_and_add(&loss.events_missed, 1);
 		return;
 	}
-	__sync_fetch_and_add(&row->device_ns, device_ns);
-	histogram_add(row->device, device_ns);
-	raise_max(&row->device_max_ns, device_ns);
+	row_add_device_latency(row, device_ns);
 }
 
 /*
@@ -540,16 +365,17 @@ static __always_inline void row_end_request(struct io_row *row, const struct inf
 static __noinline void complete_unmatched(struct request *rq, u32 disk, bool error, u32 bytes)
 {
 	u32 op = op_of(rq->cmd_flags, 1);
+	struct io_key key = { .owner = OWNER_UNKNOWN, .op = op };
 	struct io_row *row;
-	u32 device, index;
+	u32 index;
 
 	if (op == IO_OPS || !bytes)
 		return;
-	device = device_shown(disk, rq->__sector, rq->bio, op);
-	if (!device)
+	key.device = device_shown(disk, rq->__sector, rq->bio, op);
+	if (!key.device)
 		return;
 	__sync_fetch_and_add(&loss.completions_unmatched, 1);
-	index = row_find(OWNER_UNKNOWN, device, op, CAUSE_SUBMIT);
+	index = row_find(&key);
 	row = bpf_map_lookup_elem(&rows, &index);
 	if (!row)
 		return;
@@ -584,11 +410,37 @@ static __noinline bool complete_by_bio(struct request *rq, u64 now, bool error)
 }
 
 /*
+ * NVMe multipath passes the very bio on to a path: then its completion is traced here alone, and not as
+ * that of a bio.
+ */
+static long step_end_upper(u32 index, struct bio_walk *walk)
+{
+	struct bio *bio = walk->bio;
+	u32 size;
+
+	if (!bio)
+		return 1;
+	size = BPF_CORE_READ(bio, bi_iter.bi_size);
+	if (size > walk->bytes)
+		return 1;
+	upper_end((u64)bio, walk->error);
+	walk->bytes -= size;
+	walk->bio = BPF_CORE_READ(bio, bi_next);
+	return 0;
+}
+
+static __noinline void end_upper_bios(struct request *rq, bool error, u32 bytes)
+{
+	struct bio_walk walk = { .bio = rq->bio, .bytes = bytes, .error = error };
+
+	REPEAT(MAX_BIOS_PER_REQUEST, step_end_upper, &walk);
+}
+
+/*
  * C: some or all of the request is done. Bytes count as they complete, also failed ones, as diskstats
  * has it; the request ends when nothing is left.
  */
-SEC("tp_btf/block_rq_complete")
-int BPF_PROG(block_complete, struct request *rq, int error, unsigned int bytes)
+TRACE_TWICE("block_rq_complete", block_complete, struct request *rq, int error, unsigned int bytes)
 {
 	u32 disk = device_of(rq->q->disk);
 	struct inflight *e = inflight_find(rq, disk);
@@ -596,6 +448,10 @@ int BPF_PROG(block_complete, struct request *rq, int error, unsigned int bytes)
 	struct io_row *row;
 	u32 index;
 
+	if (upper_bios_now)
+		end_upper_bios(rq, error, bytes);
+	if (again && (!e || e->bytes != left))
+		return 0;
 	if (!e) {
 		if (config_has_io_start || !complete_by_bio(rq, bpf_ktime_get_ns(), error))
 			complete_unmatched(rq, disk, error, bytes);

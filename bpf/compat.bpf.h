@@ -22,21 +22,69 @@ static __always_inline struct address_space *added_mapping(struct folio *folio)
 }
 
 /*
- * What the folio of a page is mapped to; the low two bits are flags. 0, as for a page without mapping,
- * where the kernel finds the head of a folio in another way than by `compound_head`.
+ * The first page of the folio that a page belongs to. A tail page says so in bit 0 of `compound_head`, whose
+ * rest is that page's address; in v7.0 it became `compound_info`, whose rest may be a mask for
+ * the tail page's own address instead: a value that no page's address comes near.
  */
+struct page___v70 {
+	unsigned long compound_info;
+} __attribute__((preserve_access_index));
+
+static __always_inline struct page *head_page(struct page *page)
+{
+	struct page___v70 *v70 = (void *)page;
+	unsigned long info = 0;
+
+	if (bpf_core_field_exists(page->compound_head))
+		info = BPF_CORE_READ(page, compound_head);
+	else if (bpf_core_field_exists(v70->compound_info))
+		info = BPF_CORE_READ(v70, compound_info);
+	if (!(info & 1))
+		return page;
+	if (info >> 32 == 0xffffffff)
+		return (struct page *)((unsigned long)page & info);
+	return (struct page *)(info - 1);
+}
+
+/* What the folio of a page is mapped to; the low two bits are flags. */
 static __always_inline unsigned long page_mapping_bits(struct page *page)
 {
-	unsigned long head;
-
-	if (!bpf_core_field_exists(page->compound_head))
-		return 0;
-	head = BPF_CORE_READ(page, compound_head);
-	if (head & 1)
-		page = (struct page *)(head - 1);
+	page = head_page(page);
 	if (bpf_core_type_exists(struct folio))
 		return (unsigned long)BPF_CORE_READ((struct folio *)page, mapping);
 	return (unsigned long)BPF_CORE_READ(page, mapping);
+}
+
+/* GENHD_FL_HIDDEN: bit 1 since "block: renumber and clean up the GENHD_FL_ flags" (v5.17). */
+static __always_inline bool is_hidden(struct gendisk *disk)
+{
+	return BPF_CORE_READ(disk, flags) & (1 << 1);
+}
+
+/*
+ * Is this surely direct I/O? Bit 0 of bi_flags says since v6.5 that pages of a user are pinned
+ * (BIO_PAGE_PINNED), before that the bio holds no references to its pages (BIO_NO_PAGE_REF, of direct I/O
+ * too). Direct I/O of older kernels does not have the bit.
+ */
+static __always_inline bool is_direct(struct bio *bio)
+{
+	return bio->bi_flags & 1;
+}
+
+/* A name of an inode; NULL if it has none in memory. `d_alias` left the union `d_u` by v7.3. */
+struct dentry___v73 {
+	struct hlist_node d_alias;
+} __attribute__((preserve_access_index));
+
+static __always_inline struct dentry *dentry_of(struct inode *inode)
+{
+	struct hlist_node *alias = BPF_CORE_READ(inode, i_dentry.first);
+
+	if (!alias)
+		return NULL;
+	if (bpf_core_field_exists(struct dentry___v73, d_alias))
+		return (void *)alias - bpf_core_field_offset(struct dentry___v73, d_alias);
+	return (void *)alias - bpf_core_field_offset(struct dentry, d_u.d_alias);
 }
 
 /* The control group that a bio is charged to; NULL without CONFIG_BLK_CGROUP. */
@@ -60,6 +108,32 @@ static __always_inline bool is_swap(unsigned int opf)
 {
 	return bpf_core_enum_value_exists(enum req_flag_bits, __REQ_SWAP) &&
 	       (opf & (1u << bpf_core_enum_value(enum req_flag_bits, __REQ_SWAP)));
+}
+
+/*
+ * What a kernel thread keeps about itself. In `worker_private` since e32cf5dfbe22 ("kthread: Generalize
+ * pf_io_worker so it can point to struct kthread", v5.17), before in a pointer of another purpose.
+ */
+static __always_inline struct kthread *kthread_of(struct task_struct *t)
+{
+	if (bpf_core_field_exists(t->worker_private))
+		return BPF_CORE_READ(t, worker_private);
+	return (struct kthread *)BPF_CORE_READ(t, set_child_tid);
+}
+
+/*
+ * The file system mounted from a device, NULL if none. `bd_super` told until v6.5; since v6.6
+ * ("fs: use the super_block as holder when mounting file systems") the holder is the superblock,
+ * which points back. Others hold a device too, with pointers to other things.
+ */
+static __always_inline struct super_block *mounted_on(struct block_device *bdev)
+{
+	struct super_block *sb;
+
+	if (bpf_core_field_exists(bdev->bd_super))
+		return BPF_CORE_READ(bdev, bd_super);
+	sb = BPF_CORE_READ(bdev, bd_holder);
+	return sb && BPF_CORE_READ(sb, s_bdev) == bdev ? sb : NULL;
 }
 
 /*

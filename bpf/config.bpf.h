@@ -24,11 +24,16 @@ extern const volatile __u32 config_cgroup_hierarchy;
 /* Inode number of whystall's own PID namespace; 0: it is the initial one. */
 extern const volatile __u32 config_pidns_inum;
 
-/* Sizes of the tables `owners` and `rows` (--max-keys). */
+/* Sizes of the tables `owners`, `rows` (--max-keys) and `files`; of `inflight` less 1. */
 extern const volatile __u32 config_max_owners;
 extern const volatile __u32 config_max_rows;
+extern const volatile __u32 config_max_files;
+extern const volatile __u32 config_inflight_mask;
 
 /* The kernel has the tracepoint block_io_start, see compat.bpf.h. */
 extern const volatile bool config_has_io_start;
+
+/* A task may be preempted inside a program, see twice.bpf.h. */
+extern const volatile bool config_preemptible;
 
 #endif

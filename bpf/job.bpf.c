@@ -8,6 +8,7 @@
 #include <bpf/bpf_tracing.h>
 #include "abi.h"
 #include "owner.bpf.h"
+#include "twice.bpf.h"
 
 enum { MAX_ANCESTORS = 64, MAX_CGROUP_DEPTH = 64, MAX_CONTROLLERS = 16 };
 
@@ -111,8 +112,7 @@ static __always_inline bool in_job(u32 owner)
  * A new task, not yet running, made by `current`. Unlike sched_process_fork this tracepoint is passed
  * by io_uring's workers too, which belong to the process that they work for.
  */
-SEC("tp_btf/task_newtask")
-int BPF_PROG(job_fork, struct task_struct *child)
+TRACE_TWICE("task_newtask", job_fork, struct task_struct *child)
 {
 	struct task_struct *parent = bpf_get_current_task_btf();
 	struct task *task = bpf_task_storage_get(&tasks, parent, NULL, 0);
@@ -134,6 +134,8 @@ int BPF_PROG(job_fork, struct task_struct *child)
 	}
 	if (config_all)
 		return 0; /* enters with its first request */
+	if (again && owner_find(child->tgid, child->group_leader->start_boottime) != OWNER_UNKNOWN)
+		return 0;
 	if (in_job(owner) || (attaching && (process_selected(child) || ancestor_selected(child))) ||
 	    task_in_cgroup(child))
 		thread_enter(child,
@@ -144,8 +146,7 @@ int BPF_PROG(job_fork, struct task_struct *child)
 /*
  * exec gives the process a new name and command line; under -n the name may make it a member.
  */
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(job_exec, struct task_struct *t)
+TRACE_TWICE("sched_process_exec", job_exec, struct task_struct *t)
 {
 	struct task *task = bpf_task_storage_get(&tasks, t, NULL, 0);
 	u32 index = task ? task->owner : OWNER_OUTSIDE;
@@ -166,8 +167,7 @@ int BPF_PROG(job_exec, struct task_struct *t)
 }
 
 /* The process ends with its last thread, which under -a need not be one that did I/O. */
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(job_exit, struct task_struct *t)
+TRACE_TWICE("sched_process_exit", job_exit, struct task_struct *t)
 {
 	struct owner *o;
 	u32 tgid, index;
@@ -194,8 +194,8 @@ int BPF_PROG(job_exit, struct task_struct *t)
 }
 
 /* -c: a process moves into the cgroup and belongs to the job from now on, also if it leaves again. */
-SEC("tp_btf/cgroup_attach_task")
-int BPF_PROG(job_cgroup_attach, struct cgroup *cgroup, const char *path, struct task_struct *t)
+TRACE_TWICE("cgroup_attach_task", job_cgroup_attach, struct cgroup *cgroup, const char *path,
+	    struct task_struct *t)
 {
 	struct task_struct *leader = BPF_CORE_READ(t, group_leader);
 	u32 known = owner_find(BPF_CORE_READ(leader, tgid), BPF_CORE_READ(leader, start_boottime));

@@ -14,11 +14,16 @@ enum {
 	MAX_OWNERS = 4096,
 	MAX_PROCESSES = 4 * MAX_OWNERS, /* those without an owner of their own included */
 	MAX_ROWS = 2048 + RESERVED_ROWS,
-	MAX_INFLIGHT = 16384, /* a power of two */
+	MAX_INFLIGHT = 16384, /* a power of two, also when user space changes it */
 	MAX_SPILLED = 4096,
 	MAX_BIOS = 16384,
-	MAX_INODES = 8192,
+	MAX_UPPER_BIOS = 8192,
+	MAX_FILES = 8192,
+	MAX_HIDDEN_DISKS = 256,
+	MAX_READ_INODES = 8192,
+	MAX_WRITTEN_INODES = 32768,
 	MAX_CGROUPS = 1024,
+	MAX_KERNEL_OWNERS = 512,
 	MAX_TARGET_PIDS = 4096,
 	MAX_DEVICE_RANGES = 1024,
 	TASK_ROWS = 4,
@@ -144,11 +149,62 @@ struct {
 	__type(value, struct bio_entry);
 } MAP_LINKAGE bios SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_UPPER_BIOS);
+	__type(key, u64); /* address of the bio */
+	__type(value, struct upper_bio);
+} MAP_LINKAGE upper_bios SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_HIDDEN_DISKS);
+	__type(key, u32);
+	__type(value, struct disk_name);
+} MAP_LINKAGE hidden_disks SEC(".maps");
+
+/* Files by index, handed out in turn; `file_by_key` finds the index. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, MAX_FILES);
+	__type(key, u32);
+	__type(value, struct file_row);
+} MAP_LINKAGE files SEC(".maps");
+
+struct file_key {
+	u64 inode_number;
+	u32 generation; /* tells it from an earlier file with this number */
+	u32 file_system;
+	u32 owner;
+	u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_FILES);
+	__type(key, struct file_key);
+	__type(value, u32);
+} MAP_LINKAGE file_by_key SEC(".maps");
+
+/* What the kernel does I/O for, where it is no process: the name of a thread, or of a file system. */
+struct kernel_name {
+	char text[32];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_KERNEL_OWNERS);
+	__type(key, struct kernel_name);
+	__type(value, u32);
+} MAP_LINKAGE owner_by_name SEC(".maps");
+
 /*
- * Who last added pages to an inode's page cache; only inodes that the job read are entered. The
- * process's start guards against an owner's index that was given to another process since.
+ * Who last added pages to an inode's page cache, and who last dirtied one. Of readers, only inodes that
+ * the job read are entered; of writers, all. The process's start guards against an owner's index that
+ * was given to another process since. The maps forget the least recently used inode.
  */
-struct reader {
+struct inode_user {
 	u64 start_boot_ns;
 	u32 owner;
 	u32 pad;
@@ -156,10 +212,45 @@ struct reader {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, MAX_INODES);
+	__uint(max_entries, MAX_READ_INODES);
 	__type(key, u64); /* address of the inode */
-	__type(value, struct reader);
+	__type(value, struct inode_user);
 } MAP_LINKAGE inode_readers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, MAX_WRITTEN_INODES);
+	__type(key, u64); /* address of the inode */
+	__type(value, struct inode_user);
+} MAP_LINKAGE inode_writers SEC(".maps");
+
+/* Tasks inside each program of twice.bpf.h, on each CPU. */
+enum twice {
+	TWICE_block_start,
+	TWICE_block_start_bio,
+	TWICE_block_backmerge,
+	TWICE_block_frontmerge,
+	TWICE_block_request_merge,
+	TWICE_block_issue,
+	TWICE_block_requeue,
+	TWICE_block_complete,
+	TWICE_job_fork,
+	TWICE_job_exec,
+	TWICE_job_exit,
+	TWICE_job_cgroup_attach,
+	TWICE_page_added,
+	TWICE_page_dirtied,
+	TWICE_upper_start,
+	TWICE_upper_complete,
+	TWICE_PROGRAMS,
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, TWICE_PROGRAMS);
+	__type(key, u32); /* enum twice */
+	__type(value, u64);
+} MAP_LINKAGE programs_inside SEC(".maps");
 
 /* Global state; all of it is mapped into user space. */
 extern struct loss loss;
@@ -168,6 +259,12 @@ extern struct loss loss;
 extern __u32 owners_used;
 extern __u32 rows_used;
 extern __u32 reserved_rows_used;
+
+extern __u32 files_used;
+
+/* The programs of upper.bpf.c are attached; entries in `upper_bios`. */
+extern bool upper_attached;
+extern __u64 upper_bios_now;
 
 /* Entries in `spilled`, and how many there ever were. The lookup is skipped while there are none. */
 extern __u64 spilled_now;

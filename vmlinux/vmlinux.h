@@ -34,6 +34,7 @@ enum { false = 0, true = 1 };
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_QUEUE = 22,
 	BPF_MAP_TYPE_TASK_STORAGE = 29,
@@ -48,7 +49,16 @@ enum { BPF_LOCAL_STORAGE_GET_F_CREATE = 1 };
 enum { BPF_F_NO_PREALLOC = 1, BPF_F_MMAPABLE = 1 << 10 };
 
 /* include/linux/sched.h */
+#define PF_WQ_WORKER 0x00000020
 #define PF_KTHREAD 0x00200000
+
+/* include/uapi/linux/stat.h */
+#define S_IFMT 0170000
+#define S_IFREG 0100000
+#define S_IFBLK 0060000
+
+/* include/uapi/linux/magic.h */
+#define BTRFS_SUPER_MAGIC 0x9123683E
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -117,6 +127,26 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct mm_struct *mm;
 	struct css_set *cgroups;
+	void *worker_private;
+	int *set_child_tid;
+};
+
+/* Kernel threads */
+
+struct workqueue_struct {
+	char name[1]; /* 24 or 32 bytes, ended by NUL */
+};
+
+struct pool_workqueue {
+	struct workqueue_struct *wq;
+};
+
+struct worker {
+	struct pool_workqueue *current_pwq;
+};
+
+struct kthread {
+	void *data;
 };
 
 struct bpf_iter_meta {
@@ -130,9 +160,18 @@ struct bpf_iter__task {
 
 /* Control groups */
 
+struct kernfs_elem_dir {
+	struct rb_root children;
+};
+
 struct kernfs_node {
 	const char *name;
+	struct kernfs_elem_dir dir;
 	u64 id;
+};
+
+struct kobject {
+	struct kernfs_node *sd;
 };
 
 struct cgroup_subsys_state {
@@ -158,8 +197,44 @@ struct css_set {
 
 /* Memory: from a page to the file or the process behind it */
 
+struct file_system_type {
+	const char *name;
+};
+
+struct super_block {
+	unsigned int s_dev;
+	unsigned long s_magic;
+	struct block_device *s_bdev;
+	struct file_system_type *s_type;
+};
+
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
 struct inode {
+	unsigned short i_mode;
 	unsigned long i_ino;
+	unsigned int i_generation;
+	struct super_block *i_sb;
+	struct address_space *i_mapping;
+	struct hlist_head i_dentry;
+};
+
+struct qstr {
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct dentry *d_parent;
+	struct qstr d_name;
+	union {
+		struct hlist_node d_alias;
+	} d_u;
 };
 
 struct address_space {
@@ -208,11 +283,22 @@ struct blkcg_gq {
 struct gendisk {
 	int major;
 	int first_minor;
+	char disk_name[32];
+	int flags;
+	struct request_queue *queue;
 };
 
 struct block_device {
 	struct gendisk *bd_disk;
 	unsigned int bd_dev;
+	void *bd_holder;
+	struct kobject *bd_holder_dir;
+	struct super_block *bd_super;
+};
+
+struct bdev_inode {
+	struct block_device bdev;
+	struct inode vfs_inode;
 };
 
 struct bvec_iter {
@@ -229,16 +315,36 @@ struct bio {
 	struct bio *bi_next;
 	struct block_device *bi_bdev;
 	unsigned int bi_opf;
+	unsigned short bi_flags;
 	struct bvec_iter bi_iter;
 	struct blkcg_gq *bi_blkg;
 	struct bio_vec *bi_io_vec;
+	void *bi_private;
+	unsigned char bi_status;
+};
+
+/* Of the modules dm-mod and dm-crypt */
+struct dm_io {
+	struct bio *orig_bio;
+};
+
+struct dm_target_io {
+	struct dm_io *io;
+	struct bio clone;
+};
+
+struct dm_crypt_io {
+	struct bio *base_bio;
 };
 
 struct blk_mq_hw_ctx {
 	unsigned int queue_num;
 };
 
+struct blk_mq_ops;
+
 struct request_queue {
+	const struct blk_mq_ops *mq_ops;
 	struct gendisk *disk;
 };
 

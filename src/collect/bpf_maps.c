@@ -54,6 +54,9 @@ int bpf_maps_open(struct bpf_maps *maps, struct whystall_bpf *skel, struct fault
 	maps->inflight = map_table(skel->maps.inflight, &maps->inflight_size, fault);
 	if (!maps->inflight)
 		return -ENOMEM;
+	maps->files = map_table(skel->maps.files, &maps->files_size, fault);
+	if (!maps->files)
+		return -ENOMEM;
 	for (uint32_t i = 0; i < OWNER_FIRST; i++)
 		maps->owners[i].kind = OWNER_FIXED;
 	return 0;
@@ -70,6 +73,8 @@ void bpf_maps_close(struct bpf_maps *maps)
 	unmap(maps->rows, maps->rows_size);
 	unmap(maps->owners, maps->owners_size);
 	unmap(maps->inflight, maps->inflight_size);
+	unmap(maps->files, maps->files_size);
+	mounts_free(&maps->mounts);
 	free(maps->notes);
 	free(maps->retired);
 	free(maps->suspects);
@@ -147,6 +152,45 @@ static int read_owners(struct bpf_maps *maps, struct sample *sample)
 	return 0;
 }
 
+/*
+ * Bios whose start BPF did not see: the kernel did not run the program, and says how often. Where there
+ * is a second one, that is asked: it steps in for the first.
+ */
+static uint64_t missed_starts(const struct bpf_maps *maps)
+{
+	const struct whystall_bpf *skel = maps->skel;
+	int fd = bpf_program__fd(skel->rodata->config_preemptible ? skel->progs.upper_start_again :
+								    skel->progs.upper_start);
+	struct bpf_prog_info info = { 0 };
+	__u32 size = sizeof(info);
+
+	if (!skel->bss->upper_attached || bpf_obj_get_info_by_fd(fd, &info, &size) != 0)
+		return 0;
+	return info.recursion_misses;
+}
+
+/* Disks that /proc/diskstats leaves out. */
+static int read_hidden_disks(const struct bpf_maps *maps, struct sample *sample)
+{
+	int fd = bpf_map__fd(maps->skel->maps.hidden_disks);
+	uint32_t device, *previous = NULL;
+
+	for (; bpf_map_get_next_key(fd, previous, &device) == 0; previous = &device) {
+		struct disk_name name;
+		struct disk_sample *disk;
+
+		if (bpf_map_lookup_elem(fd, &device, &name) != 0)
+			continue;
+		disk = sample_add_disk(sample);
+		if (!disk)
+			return -ENOMEM;
+		*disk = (struct disk_sample){ .device = device, .hidden = true };
+		memcpy(disk->name, name.text, sizeof(disk->name));
+		disk->name[sizeof(disk->name) - 1] = '\0';
+	}
+	return 0;
+}
+
 int bpf_maps_read(struct bpf_maps *maps, struct sample *sample)
 {
 	int err;
@@ -165,7 +209,10 @@ int bpf_maps_read(struct bpf_maps *maps, struct sample *sample)
 	}
 	if (!err)
 		err = read_owners(maps, sample);
+	if (!err)
+		err = read_hidden_disks(maps, sample);
 	sample->loss = *(const struct loss *)&maps->skel->bss->loss;
+	sample->loss.events_missed += missed_starts(maps);
 	for (size_t i = 0; i < sample->row_count; i++)
 		if (sample->rows[i].key.owner == OWNER_FOLDED)
 			sample->loss.keys_folded += sample->rows[i].requests;
@@ -216,7 +263,7 @@ static void count_missed(struct bpf_maps *maps, const struct inflight *e)
  * count of requests in flight. Older kernels raise that count just after D: hence the age. Flushes are
  * left out, since kernels do not count the caller's own request as in flight.
  */
-int bpf_maps_catch_up(struct bpf_maps *maps, struct fault *fault)
+static int catch_up_requests(struct bpf_maps *maps, struct fault *fault)
 {
 	uint32_t entries = bpf_map__max_entries(maps->skel->maps.inflight);
 	uint32_t places[MAX_SUSPECTS];
@@ -251,6 +298,52 @@ int bpf_maps_catch_up(struct bpf_maps *maps, struct fault *fault)
 	return err;
 }
 
+/*
+ * The same for bios of devices without requests. (They are few: those of a moment, and those missed since the
+ * last call.) The entry is gone when its completion comes first: who deletes it counts it.
+ */
+static int catch_up_upper(struct bpf_maps *maps, struct fault *fault)
+{
+	int fd = bpf_map__fd(maps->skel->maps.upper_bios);
+	uint64_t now = time_now_ns(CLOCK_MONOTONIC), key, *previous = NULL;
+	uint64_t missed[MAX_SUSPECTS];
+	struct upper_bio bio;
+	size_t count = 0;
+	int err;
+
+	if (!__atomic_load_n(&maps->skel->bss->upper_bios_now, __ATOMIC_RELAXED))
+		return 0;
+	for (; count < MAX_SUSPECTS && bpf_map_get_next_key(fd, previous, &key) == 0;
+	     previous = &key)
+		if (bpf_map_lookup_elem(fd, &key, &bio) == 0 && bio.q_ns + suspect_age_ns < now)
+			missed[count++] = key;
+	if (!count)
+		return 0;
+	sample_clear(&maps->disks);
+	err = diskstats_read("/proc/diskstats", &maps->disks, fault);
+	for (size_t i = 0; !err && i < count; i++) {
+		struct inflight e = { 0 };
+
+		if (bpf_map_lookup_elem(fd, &missed[i], &bio) != 0 || bio.row >= maps->max_rows ||
+		    bio.q_ns + suspect_age_ns >= now ||
+		    !is_idle(&maps->disks, maps->rows[bio.row].key.device) ||
+		    bpf_map_delete_elem(fd, &missed[i]) != 0)
+			continue;
+		__atomic_fetch_add(&maps->skel->bss->upper_bios_now, -1, __ATOMIC_RELAXED);
+		e.row = bio.row;
+		e.bytes = bio.bytes;
+		count_missed(maps, &e);
+	}
+	return err;
+}
+
+int bpf_maps_catch_up(struct bpf_maps *maps, struct fault *fault)
+{
+	int err = catch_up_requests(maps, fault);
+
+	return err ? err : catch_up_upper(maps, fault);
+}
+
 bool bpf_maps_has_fresh(const struct bpf_maps *maps)
 {
 	uint32_t entries = bpf_map__max_entries(maps->skel->maps.inflight);
@@ -283,6 +376,8 @@ static void note_process(struct bpf_maps *maps, uint32_t i)
 	    procfs_read_start_ticks((pid_t)o->pid, &ticks) == 0 &&
 	    ticks == o->start_boot_ns / tick_ns) {
 		fresh.cmdline_len = (uint32_t)len;
+		/* What fails here leaves its files without a path, no more. */
+		mounts_learn(&maps->mounts, (pid_t)o->pid, &fresh.mount_namespace);
 		*note = fresh;
 		return;
 	}
@@ -299,7 +394,7 @@ static struct io_row *exited_row(struct bpf_maps *maps, const struct io_row *row
 		const struct io_key *key = &maps->exited[i].key;
 
 		if (key->device == row->key.device && key->op == row->key.op &&
-		    key->cause == row->key.cause)
+		    key->cause == row->key.cause && key->lower == row->key.lower)
 			return &maps->exited[i];
 	}
 	larger = reallocarray(maps->exited, maps->exited_count + 1, sizeof(*larger));
@@ -321,6 +416,7 @@ static void mark_busy(const struct bpf_maps *maps, bool *busy)
 	uint32_t entries = bpf_map__max_entries(maps->skel->maps.inflight);
 	struct inflight spilled;
 	struct bio_entry bio;
+	struct upper_bio upper;
 	uint64_t key, *previous = NULL;
 	int fd;
 
@@ -335,6 +431,10 @@ static void mark_busy(const struct bpf_maps *maps, bool *busy)
 	for (previous = NULL; bpf_map_get_next_key(fd, previous, &key) == 0; previous = &key)
 		if (bpf_map_lookup_elem(fd, &key, &bio) == 0 && bio.row < maps->max_rows)
 			busy[bio.row] = true;
+	fd = bpf_map__fd(maps->skel->maps.upper_bios);
+	for (previous = NULL; bpf_map_get_next_key(fd, previous, &key) == 0; previous = &key)
+		if (bpf_map_lookup_elem(fd, &key, &upper) == 0 && upper.row < maps->max_rows)
+			busy[upper.row] = true;
 }
 
 /*
@@ -495,6 +595,7 @@ int bpf_maps_tidy(struct bpf_maps *maps, struct fault *fault)
 {
 	uint32_t end = owners_used(maps);
 
+	mounts_learn(&maps->mounts, 0, &maps->own_mount_namespace);
 	for (uint32_t i = OWNER_FIRST; i < end; i++)
 		if (maps->owners[i].kind == OWNER_PROCESS && !maps->owners[i].end_boot_ns)
 			note_process(maps, i);

@@ -7,6 +7,7 @@
 #define WHYSTALL_COLLECT_BPF_MAPS_H
 
 #include "base/fault.h"
+#include "collect/mounts.h"
 #include "collect/sample.h"
 
 struct whystall_bpf;
@@ -18,6 +19,7 @@ struct owner_note {
 	char cgroup[CGROUP_LEN];
 	char cmdline[CMDLINE_LEN]; /* where BPF has none */
 	uint32_t cmdline_len;
+	uint64_t mount_namespace;
 };
 
 struct bpf_maps {
@@ -25,7 +27,8 @@ struct bpf_maps {
 	struct io_row *rows;
 	struct owner *owners;
 	struct inflight *inflight;
-	size_t rows_size, owners_size, inflight_size;
+	struct file_row *files;
+	size_t rows_size, owners_size, inflight_size, files_size;
 	uint32_t max_rows, max_owners;
 
 	struct owner_note *notes;  /* by owner */
@@ -38,6 +41,9 @@ struct bpf_maps {
 	struct io_row *exited;
 	size_t exited_count;
 	uint32_t exited_processes;
+
+	struct mounts mounts;
+	uint64_t own_mount_namespace;
 };
 
 int bpf_maps_open(struct bpf_maps *maps, struct whystall_bpf *skel, struct fault *fault);

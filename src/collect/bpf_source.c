@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "collect/bpf_files.h"
 #include "collect/bpf_maps.h"
 #include "collect/diskstats.h"
 #include "collect/features.h"
@@ -23,12 +24,14 @@ static const unsigned int initial_pidns_inum = 0xeffffffc;
 struct bpf_source {
 	struct whystall_bpf *skel;
 	struct bpf_maps maps;
+	const struct device_choices *devices;
 };
 
 /* The errno of libbpf for something that `privileged` processes may do, as a fault. */
 static int load_fault(struct fault *fault, int err, const char *what)
 {
-	if (err == -EPERM || err == -EACCES)
+	/* The verifier says EACCES too: for root, it is that. */
+	if (err == -EPERM || (err == -EACCES && geteuid() != 0))
 		return fault_set_exit(
 			fault, EXIT_NOT_SUPPORTED, err,
 			"not permitted to %s: run it as root (sudo), or with CAP_BPF and "
@@ -60,6 +63,67 @@ static int find_pidns(unsigned int *inum, struct fault *fault)
 	return 0;
 }
 
+/* The size of a table: NAME=SIZE in the environment variable WHYSTALL_TABLES, or its own. */
+static __u32 table_size(const struct bpf_map *map)
+{
+	const char *list = getenv("WHYSTALL_TABLES"), *name = bpf_map__name(map);
+	size_t len = strlen(name);
+
+	for (; list && *list; list = strchr(list, ',') ? strchr(list, ',') + 1 : NULL) {
+		unsigned long size = 0;
+
+		if (strncmp(list, name, len) == 0 && list[len] == '=')
+			size = strtoul(list + len + 1, NULL, 10);
+		if (size && size <= bpf_map__max_entries(map))
+			return (__u32)size;
+	}
+	return bpf_map__max_entries(map);
+}
+
+/* WHYSTALL_TABLES makes tables smaller, for tests of what happens when they are full. */
+static int size_tables(struct whystall_bpf *skel, __u32 max_rows, struct fault *fault)
+{
+	struct bpf_map *map;
+	int err = 0;
+
+	bpf_object__for_each_map(map, skel->obj) {
+		__u32 size = table_size(map);
+
+		if (!err && size != bpf_map__max_entries(map))
+			err = bpf_map__set_max_entries(map, size);
+	}
+	if (!err)
+		err = bpf_map__set_max_entries(skel->maps.rows, max_rows);
+	if (!err)
+		err = bpf_map__set_max_entries(skel->maps.free_rows, max_rows);
+	if (!err)
+		err = bpf_map__set_max_entries(skel->maps.row_by_key, max_rows);
+	if (err)
+		return fault_set(fault, err, "cannot size the tables: %s", strerror(-err));
+	skel->rodata->config_max_rows = max_rows;
+	skel->rodata->config_max_owners = bpf_map__max_entries(skel->maps.owners);
+	skel->rodata->config_max_files = bpf_map__max_entries(skel->maps.files);
+	skel->rodata->config_inflight_mask = bpf_map__max_entries(skel->maps.inflight) - 1;
+	return 0;
+}
+
+/* The second programs (NAME_again) of those that are loaded, see bpf/twice.bpf.h. */
+static void load_again(struct whystall_bpf *skel)
+{
+	static const char suffix[] = "_again";
+	struct bpf_program *program;
+	char name[64];
+
+	bpf_object__for_each_program(program, skel->obj) {
+		struct bpf_program *again;
+
+		snprintf(name, sizeof(name), "%s%s", bpf_program__name(program), suffix);
+		again = bpf_object__find_program_by_name(skel->obj, name);
+		if (again)
+			bpf_program__set_autoload(again, bpf_program__autoload(program));
+	}
+}
+
 static int configure(struct whystall_bpf *skel, const struct bpf_source_options *options,
 		     const struct features *features, struct fault *fault)
 {
@@ -81,27 +145,29 @@ static int configure(struct whystall_bpf *skel, const struct bpf_source_options 
 	skel->rodata->config_cgroup_hierarchy = target->cgroup_hierarchy;
 	skel->rodata->config_pidns_inum = pidns;
 	skel->rodata->config_has_io_start = io_start;
-	skel->rodata->config_max_rows = options->max_keys + RESERVED_ROWS;
-	skel->rodata->config_max_owners = bpf_map__max_entries(skel->maps.owners);
 	skel->bss->attaching = true;
-
-	err = bpf_map__set_max_entries(skel->maps.rows, options->max_keys + RESERVED_ROWS);
-	if (!err)
-		err = bpf_map__set_max_entries(skel->maps.free_rows,
-					       options->max_keys + RESERVED_ROWS);
-	if (!err)
-		err = bpf_map__set_max_entries(skel->maps.row_by_key,
-					       options->max_keys + RESERVED_ROWS);
+	err = size_tables(skel, options->max_keys + RESERVED_ROWS, fault);
 	if (err)
-		return fault_set(fault, err, "cannot size the tables: %s", strerror(-err));
+		return err;
 
+	bpf_program__set_autoload(skel->progs.block_issue, features->tracepoint[TP_BLOCK_RQ_ISSUE]);
 	bpf_program__set_autoload(skel->progs.block_start, io_start);
 	bpf_program__set_autoload(skel->progs.block_start_bio, !io_start);
 	bpf_program__set_autoload(skel->progs.job_cgroup_attach,
 				  target->has_cgroup &&
 					  features->tracepoint[TP_CGROUP_ATTACH_TASK]);
 	bpf_program__set_autoload(skel->progs.page_added, features->tracepoint[TP_MM_FILEMAP_ADD]);
+	bpf_program__set_autoload(skel->progs.page_dirtied,
+				  features->tracepoint[TP_WRITEBACK_DIRTY_FOLIO]);
+	bpf_program__set_autoload(skel->progs.upper_start,
+				  features->tracepoint[TP_BLOCK_BIO_QUEUE] &&
+					  features->tracepoint[TP_BLOCK_BIO_COMPLETE]);
+	bpf_program__set_autoload(skel->progs.upper_complete,
+				  bpf_program__autoload(skel->progs.upper_start));
 	bpf_program__set_autoload(skel->progs.job_adopt, !target->all);
+	skel->rodata->config_preemptible = features->preemptible;
+	if (features->preemptible)
+		load_again(skel);
 	return 0;
 }
 
@@ -151,6 +217,31 @@ static int attach(struct bpf_program *program, struct bpf_link **link, struct fa
 	return load_fault(fault, -errno, what);
 }
 
+/* A program of bpf/twice.bpf.h, and the second one that must come after it. */
+struct pair {
+	struct bpf_program *first, *again;
+	struct bpf_link **first_link, **again_link;
+};
+
+#define PAIR(skel, name)                                                             \
+	{                                                                            \
+		(skel)->progs.name, (skel)->progs.name##_again, &(skel)->links.name, \
+			&(skel)->links.name##_again                                  \
+	}
+
+/* The kernel calls the programs on one tracepoint in the order of their attaching. */
+static int attach_pairs(const struct pair *pairs, size_t count, struct fault *fault)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < count; i++) {
+		err = attach(pairs[i].first, pairs[i].first_link, fault);
+		if (!err)
+			err = attach(pairs[i].again, pairs[i].again_link, fault);
+	}
+	return err;
+}
+
 /* Run the iterator over all threads until a round finds no further member of the job. */
 static int adopt(struct bpf_source *source, struct fault *fault)
 {
@@ -182,41 +273,53 @@ static int adopt(struct bpf_source *source, struct fault *fault)
 }
 
 /*
+ * The programs for devices without requests of their own are passed by every bio of the host: they are
+ * attached once there is such a device, among those of -D if that is given.
+ */
+static int attach_upper(struct bpf_source *source, struct fault *fault)
+{
+	struct whystall_bpf *skel = source->skel;
+	const struct pair upper[] = { PAIR(skel, upper_complete), PAIR(skel, upper_start) };
+	int err;
+
+	if (skel->bss->upper_attached || !bpf_program__autoload(skel->progs.upper_start) ||
+	    !device_any_upper(source->devices))
+		return 0;
+	err = attach_pairs(upper, sizeof(upper) / sizeof(upper[0]), fault);
+	if (!err)
+		skel->bss->upper_attached = true;
+	return err;
+}
+
+/*
  * First what follows forks, then the iterator, so that no child is missed in between; block events
  * last, when all members are known.
  */
 static int attach_all(struct bpf_source *source, struct fault *fault)
 {
 	struct whystall_bpf *skel = source->skel;
-	const struct {
-		struct bpf_program *program;
-		struct bpf_link **link;
-	} job[] = {
-		{ skel->progs.job_fork, &skel->links.job_fork },
-		{ skel->progs.job_exec, &skel->links.job_exec },
-		{ skel->progs.job_exit, &skel->links.job_exit },
-		{ skel->progs.job_cgroup_attach, &skel->links.job_cgroup_attach },
-	}, block[] = {
-		{ skel->progs.page_added, &skel->links.page_added },
-		{ skel->progs.block_complete, &skel->links.block_complete },
-		{ skel->progs.block_issue, &skel->links.block_issue },
-		{ skel->progs.block_requeue, &skel->links.block_requeue },
-		{ skel->progs.block_request_merge, &skel->links.block_request_merge },
-		{ skel->progs.block_backmerge, &skel->links.block_backmerge },
-		{ skel->progs.block_frontmerge, &skel->links.block_frontmerge },
-		{ skel->progs.block_start, &skel->links.block_start },
-		{ skel->progs.block_start_bio, &skel->links.block_start_bio },
+	const struct pair job[] = {
+		PAIR(skel, job_fork),
+		PAIR(skel, job_exec),
+		PAIR(skel, job_exit),
+		PAIR(skel, job_cgroup_attach),
 	};
-	int err = 0;
+	const struct pair block[] = {
+		PAIR(skel, page_added),      PAIR(skel, page_dirtied),
+		PAIR(skel, block_complete),  PAIR(skel, block_issue),
+		PAIR(skel, block_requeue),   PAIR(skel, block_request_merge),
+		PAIR(skel, block_backmerge), PAIR(skel, block_frontmerge),
+		PAIR(skel, block_start),     PAIR(skel, block_start_bio),
+	};
+	int err;
 
-	for (size_t i = 0; !err && i < sizeof(job) / sizeof(job[0]); i++)
-		err = attach(job[i].program, job[i].link, fault);
+	err = attach_pairs(job, sizeof(job) / sizeof(job[0]), fault);
 	if (!err)
 		err = adopt(source, fault);
 	skel->bss->attaching = false;
-	for (size_t i = 0; !err && i < sizeof(block) / sizeof(block[0]); i++)
-		err = attach(block[i].program, block[i].link, fault);
-	return err;
+	if (!err)
+		err = attach_pairs(block, sizeof(block) / sizeof(block[0]), fault);
+	return err ? err : attach_upper(source, fault);
 }
 
 static int check_features(const struct features *features, struct fault *fault)
@@ -227,7 +330,8 @@ static int check_features(const struct features *features, struct fault *fault)
 				fault, EXIT_NOT_SUPPORTED, -EOPNOTSUPP,
 				"this kernel lacks the tracepoint %s; see \"whystall doctor\"",
 				feature_tracepoints[i].name);
-	if (!features->tracepoint[TP_BLOCK_IO_START] && !features->tracepoint[TP_BLOCK_GETRQ])
+	if (!features->tracepoint[TP_BLOCK_IO_START] &&
+	    !(features->tracepoint[TP_BLOCK_GETRQ] && features->tracepoint[TP_BLOCK_RQ_ISSUE]))
 		return fault_set_exit(fault, EXIT_NOT_SUPPORTED, -EOPNOTSUPP,
 				      "this kernel has neither the tracepoint block_io_start nor "
 				      "block_getrq; see \"whystall doctor\"");
@@ -254,6 +358,7 @@ int bpf_source_open(struct bpf_source **result, const struct bpf_source_options 
 		err = load_fault(fault, -errno, "open the BPF object");
 		goto failed;
 	}
+	source->devices = options->devices;
 	err = configure(source->skel, options, &features, fault);
 	if (err)
 		goto failed;
@@ -291,6 +396,16 @@ int bpf_source_read(struct bpf_source *source, struct sample *sample, struct fau
 	return diskstats_read("/proc/diskstats", sample, fault);
 }
 
+int bpf_source_read_files(struct bpf_source *source, struct sample *sample, bool with_paths,
+			  struct fault *fault)
+{
+	int err = bpf_files_read(&source->maps, sample);
+
+	if (!err && with_paths)
+		err = bpf_files_name(&source->maps, sample);
+	return err ? fault_set(fault, err, "cannot list files: %s", strerror(-err)) : 0;
+}
+
 void bpf_source_settle(const struct bpf_source *source)
 {
 	const struct timespec pause = { .tv_nsec = 12000000 }; /* above suspect_age_ns */
@@ -301,7 +416,9 @@ void bpf_source_settle(const struct bpf_source *source)
 
 int bpf_source_tidy(struct bpf_source *source, struct fault *fault)
 {
-	return bpf_maps_tidy(&source->maps, fault);
+	int err = attach_upper(source, fault);
+
+	return err ? err : bpf_maps_tidy(&source->maps, fault);
 }
 
 bool bpf_source_job_found(const struct bpf_source *source)

@@ -34,6 +34,13 @@ int bpf_source_open(struct bpf_source **result, const struct bpf_source_options 
 int bpf_source_read(struct bpf_source *source, struct sample *sample, struct fault *fault);
 
 /*
+ * Add to the sample what each owner moved for each file, since bpf_source_open(); `with_paths`: and where
+ * the files are. Returns 0 or a negative errno.
+ */
+int bpf_source_read_files(struct bpf_source *source, struct sample *sample, bool with_paths,
+			  struct fault *fault);
+
+/*
  * To be called now and then (each interval): looks up in /proc what BPF cannot know, and makes room in
  * the tables by adding up exited processes.
  */

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <fnmatch.h>
 #include <libgen.h>
 #include <limits.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "base/text.h"
 
@@ -110,25 +112,29 @@ static int choose_glob(struct device_choices *choices, const char *glob)
 }
 
 /*
- * File systems without a device of their own number (btrfs, overlay over one) name the device in
- * mountinfo: "ID PARENT MAJOR:MINOR ROOT MOUNTPOINT OPTIONS ... - TYPE SOURCE OPTIONS".
+ * File systems whose files carry a number of no device (btrfs) name their device in mountinfo:
+ * "ID PARENT MAJOR:MINOR ROOT MOUNTPOINT OPTIONS ... - TYPE SOURCE OPTIONS".
  */
-static int device_of_mount(dev_t dev, uint32_t *device)
+static int device_of_mount(const char *path, uint32_t *device)
 {
-	FILE *f = fopen("/proc/self/mountinfo", "re");
-	char line[8192];
+	struct statx found = { 0 };
 	int err = -ENODEV;
+	char *line = NULL;
+	size_t size = 0;
+	FILE *f;
 
+	if (statx(AT_FDCWD, path, 0, STATX_MNT_ID, &found) != 0)
+		return -errno;
+	f = fopen("/proc/self/mountinfo", "re");
 	if (!f)
 		return -errno;
-	while (err && fgets(line, sizeof(line), f)) {
+	while (err && getline(&line, &size, f) > 0) {
+		unsigned long long id;
 		char source[PATH_MAX];
-		unsigned int major, minor;
 		struct stat st;
 		char *dash;
 
-		if (sscanf(line, "%*d %*d %u:%u", &major, &minor) != 2 ||
-		    makedev(major, minor) != dev)
+		if (sscanf(line, "%llu", &id) != 1 || id != found.stx_mnt_id)
 			continue;
 		dash = strstr(line, " - ");
 		if (!dash || sscanf(dash + 3, "%*s %4095s", source) != 1)
@@ -138,6 +144,7 @@ static int device_of_mount(dev_t dev, uint32_t *device)
 			err = 0;
 		}
 	}
+	free(line);
 	fclose(f);
 	return err;
 }
@@ -155,7 +162,7 @@ static int choose_path(struct device_choices *choices, const char *path, struct 
 		device = device_number(major(st.st_rdev), minor(st.st_rdev));
 	else if (major(st.st_dev) != 0)
 		device = device_number(major(st.st_dev), minor(st.st_dev));
-	else if (device_of_mount(st.st_dev, &device) != 0)
+	else if (device_of_mount(path, &device) != 0)
 		return fault_set(fault, -ENODEV, "\"%s\" is not on a block device", path);
 	err = choices_add(choices, device);
 	return err ? fault_set(fault, err, "cannot read the size of the device of \"%s\": %s", path,
@@ -228,21 +235,136 @@ void device_choices_free(struct device_choices *choices)
 	memset(choices, 0, sizeof(*choices));
 }
 
-size_t device_parents(uint32_t device, char names[MAX_PARENTS][DISK_NAME_LEN])
+bool device_any_upper(const struct device_choices *choices)
 {
-	char path[64];
+	DIR *dir = opendir("/sys/block");
 	struct dirent *entry;
-	size_t count = 0;
-	DIR *dir;
+	bool found = false;
 
-	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/holders", device_major(device),
-		 device_minor(device));
-	dir = opendir(path);
 	if (!dir)
-		return 0; /* a partition, or gone: nothing known */
-	while (count < MAX_PARENTS && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.')
-			text_copy(names[count++], DISK_NAME_LEN, entry->d_name);
+		return false;
+	while (!found && (entry = readdir(dir))) {
+		unsigned long long sectors = 0;
+		char path[PATH_MAX];
+		uint32_t device = 0;
+
+		snprintf(path, sizeof(path), "/sys/block/%s/mq", entry->d_name);
+		if (entry->d_name[0] == '.' || access(path, F_OK) == 0)
+			continue;
+		snprintf(path, sizeof(path), "/sys/block/%s/dev", entry->d_name);
+		found = read_device(path, &device) == 0 &&
+			read_attribute(device, "size", &sectors) == 0 && sectors &&
+			(!choices->count || device_is_chosen(choices, device));
+	}
 	closedir(dir);
-	return count;
+	return found;
+}
+
+struct parents {
+	char (*names)[DISK_NAME_LEN];
+	size_t count;
+};
+
+static void parents_add(struct parents *parents, const char *name)
+{
+	for (size_t i = 0; i < parents->count; i++)
+		if (strcmp(parents->names[i], name) == 0)
+			return;
+	if (parents->count < MAX_PARENTS)
+		text_copy(parents->names[parents->count++], DISK_NAME_LEN, name);
+}
+
+/* Call `visit` with the name of each entry of a folder; a folder that is not there has none. */
+static void each_entry(const char *path, void (*visit)(const char *name, void *context),
+		       void *context)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	if (!dir)
+		return;
+	while ((entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			visit(entry->d_name, context);
+	closedir(dir);
+}
+
+static void add_holder(const char *name, void *context)
+{
+	parents_add(context, name);
+}
+
+struct disk_parents {
+	struct parents *parents;
+	uint32_t disk;
+	char folder[64]; /* of the disk in sysfs */
+};
+
+/* A folder in a disk's folder is a partition if it has holders. */
+static void add_partition(const char *name, void *context)
+{
+	struct disk_parents *disk = context;
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s/holders", disk->folder, name);
+	each_entry(path, add_holder, disk->parents);
+}
+
+/* The disk that a file lies on, 0 if there is none. */
+static uint32_t disk_below(const char *path)
+{
+	struct device_choices choices = { 0 };
+	struct fault fault;
+	uint32_t disk = 0;
+
+	if (choose_path(&choices, path, &fault) == 0 && choices.count)
+		disk = choices.list[0].disk;
+	device_choices_free(&choices);
+	return disk;
+}
+
+static void add_loop(const char *name, void *context)
+{
+	struct disk_parents *disk = context;
+	char path[PATH_MAX], file[PATH_MAX];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/block/%s/loop/backing_file", name);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	if (fgets(file, sizeof(file), f)) {
+		file[strcspn(file, "\n")] = '\0';
+		if (disk_below(file) == disk->disk)
+			parents_add(disk->parents, name);
+	}
+	fclose(f);
+}
+
+/* A path "nvme0c1n2" belongs to the drive "nvme0n2". */
+static void add_multipath(struct parents *parents, const char *name)
+{
+	unsigned int subsystem, controller, number;
+	char drive[DISK_NAME_LEN];
+
+	if (sscanf(name, "nvme%uc%un%u", &subsystem, &controller, &number) != 3)
+		return;
+	snprintf(drive, sizeof(drive), "nvme%un%u", subsystem, number);
+	parents_add(parents, drive);
+}
+
+size_t device_parents(uint32_t device, const char *name, char names[MAX_PARENTS][DISK_NAME_LEN])
+{
+	struct parents parents = { .names = names };
+	struct disk_parents disk = { .parents = &parents, .disk = device };
+	char path[PATH_MAX];
+
+	snprintf(disk.folder, sizeof(disk.folder), "/sys/dev/block/%u:%u", device_major(device),
+		 device_minor(device));
+	snprintf(path, sizeof(path), "%s/holders", disk.folder);
+	each_entry(path, add_holder, &parents);
+	each_entry(disk.folder, add_partition, &disk);
+	each_entry("/sys/block", add_loop, &disk);
+	add_multipath(&parents, name);
+	return parents.count;
 }

@@ -31,12 +31,19 @@ bool device_is_chosen(const struct device_choices *choices, uint32_t device);
 
 void device_choices_free(struct device_choices *choices);
 
+/*
+ * Is there a device that serves bios without requests of its own (md, dm, NVMe multipath, zram), with
+ * any size, among those chosen or, with an empty choice, at all?
+ */
+bool device_any_upper(const struct device_choices *choices);
+
 enum { MAX_PARENTS = 8 };
 
 /*
- * Names of the devices stacked on this one (its "holders" in sysfs: md, dm). Returns how many of
- * them were written to `names`.
+ * Names of the devices stacked on this one: those that hold it or a partition of it (md, dm), loop
+ * devices whose file lies on it, the multipath drive whose path it is. Returns how many of them were
+ * written to `names`.
  */
-size_t device_parents(uint32_t device, char names[MAX_PARENTS][DISK_NAME_LEN]);
+size_t device_parents(uint32_t device, const char *name, char names[MAX_PARENTS][DISK_NAME_LEN]);
 
 #endif

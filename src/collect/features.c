@@ -10,7 +10,7 @@ const struct feature_tracepoint_info feature_tracepoints[TP_COUNT] = {
 	[TP_BLOCK_IO_START] = { "block_io_start", false,
 				"the start of a request is taken from its first bio (kernels before 6.5)" },
 	[TP_BLOCK_GETRQ] = { "block_getrq", false, "needed only where block_io_start is missing" },
-	[TP_BLOCK_RQ_ISSUE] = { "block_rq_issue", true, "no latency" },
+	[TP_BLOCK_RQ_ISSUE] = { "block_rq_issue", false, "no latency" },
 	[TP_BLOCK_RQ_COMPLETE] = { "block_rq_complete", true, "no bytes and no latency" },
 	[TP_BLOCK_RQ_REQUEUE] = { "block_rq_requeue", true, "wrong latency after a requeue" },
 	[TP_BLOCK_RQ_MERGE] = { "block_rq_merge", true, "wrong owner of merged requests" },
@@ -24,7 +24,56 @@ const struct feature_tracepoint_info feature_tracepoints[TP_COUNT] = {
 				    "-c does not see tasks that join later" },
 	[TP_MM_FILEMAP_ADD] = { "mm_filemap_add_to_page_cache", false,
 				"buffered reads under an I/O limit have no owner" },
+	[TP_WRITEBACK_DIRTY_FOLIO] = { "writeback_dirty_folio", false,
+				       "buffered writes have no owner" },
+	[TP_BLOCK_BIO_QUEUE] = { "block_bio_queue", false, "no rows for dm, md and zram" },
+	[TP_BLOCK_BIO_COMPLETE] = { "block_bio_complete", false, "no rows for dm, md and zram" },
 };
+
+const struct feature_member_info feature_members[MEMBER_COUNT] = {
+	[MEMBER_PAGE_HEAD] = { "first page of a folio",
+			       "page",
+			       { "compound_head", "compound_info" },
+			       "I/O of large folios by kernel threads has no owner and no file" },
+	[MEMBER_DENTRY_ALIAS] = { "name of an inode", "dentry", { "d_u", "d_alias" }, "no files" },
+	[MEMBER_BIO_CGROUP] = { "control group of a bio",
+				"bio",
+				{ "bi_blkg", NULL },
+				"no rows [cgroup NAME]" },
+	[MEMBER_MM_OWNER] = { "process of memory",
+			      "mm_struct",
+			      { "owner", NULL },
+			      "direct I/O held back by a limit has no owner" },
+};
+
+/* Also in the structures without a name inside it, a few levels deep. */
+static bool has_member(const struct btf *btf, const struct btf_type *type, const char *name,
+		       int depth)
+{
+	const struct btf_member *members = btf_members(type);
+
+	for (int i = 0; i < btf_vlen(type); i++) {
+		const char *found = btf__name_by_offset(btf, members[i].name_off);
+		const struct btf_type *inner = btf__type_by_id(btf, members[i].type);
+
+		if (strcmp(found, name) == 0)
+			return true;
+		if (!found[0] && depth && inner && btf_is_composite(inner) &&
+		    has_member(btf, inner, name, depth - 1))
+			return true;
+	}
+	return false;
+}
+
+static bool probe_member(const struct btf *btf, const struct feature_member_info *info)
+{
+	int id = btf__find_by_name_kind(btf, info->type, BTF_KIND_STRUCT);
+
+	for (int i = 0; id > 0 && i < 2 && info->any[i]; i++)
+		if (has_member(btf, btf__type_by_id(btf, (__u32)id), info->any[i], 4))
+			return true;
+	return false;
+}
 
 static bool is_in_list(const char *list, const char *name)
 {
@@ -43,6 +92,8 @@ static bool is_in_list(const char *list, const char *name)
 int features_probe(struct features *features, struct fault *fault)
 {
 	static const char prefix[] = "btf_trace_";
+	/* The guard around the programs' calls since they may be preempted: bpf/twice.bpf.h. */
+	static const char guard[] = "class_srcu_fast_notrace_t";
 	const char *without = getenv("WHYSTALL_WITHOUT");
 	struct btf *btf = btf__load_vmlinux_btf();
 	__u32 count;
@@ -63,6 +114,8 @@ int features_probe(struct features *features, struct fault *fault)
 		if (btf_kind(type) != BTF_KIND_TYPEDEF)
 			continue;
 		name = btf__name_by_offset(btf, type->name_off);
+		if (strcmp(name, guard) == 0)
+			features->preemptible = true;
 		if (strncmp(name, prefix, sizeof(prefix) - 1) != 0)
 			continue;
 		name += sizeof(prefix) - 1;
@@ -70,6 +123,8 @@ int features_probe(struct features *features, struct fault *fault)
 			if (strcmp(name, feature_tracepoints[i].name) == 0)
 				features->tracepoint[i] = !is_in_list(without, name);
 	}
+	for (int i = 0; i < MEMBER_COUNT; i++)
+		features->member[i] = probe_member(btf, &feature_members[i]);
 	btf__free(btf);
 	return 0;
 }

@@ -23,6 +23,9 @@ enum feature_tracepoint {
 	TP_SCHED_PROCESS_EXIT,
 	TP_CGROUP_ATTACH_TASK,
 	TP_MM_FILEMAP_ADD,
+	TP_WRITEBACK_DIRTY_FOLIO,
+	TP_BLOCK_BIO_QUEUE,
+	TP_BLOCK_BIO_COMPLETE,
 	TP_COUNT,
 };
 
@@ -34,14 +37,34 @@ struct feature_tracepoint_info {
 
 extern const struct feature_tracepoint_info feature_tracepoints[TP_COUNT];
 
+/* Members of the kernel's structures that the programs can do without, in the order of feature_members. */
+enum feature_member {
+	MEMBER_PAGE_HEAD,
+	MEMBER_DENTRY_ALIAS,
+	MEMBER_BIO_CGROUP,
+	MEMBER_MM_OWNER,
+	MEMBER_COUNT,
+};
+
+struct feature_member_info {
+	const char *name;   /* what it is for */
+	const char *type;   /* structure */
+	const char *any[2]; /* the member, by one of these names */
+	const char *lost;   /* what does not work without it */
+};
+
+extern const struct feature_member_info feature_members[MEMBER_COUNT];
+
 struct features {
 	bool btf;
+	bool preemptible; /* a task may be preempted inside a program, see bpf/twice.bpf.h */
 	bool tracepoint[TP_COUNT];
+	bool member[MEMBER_COUNT];
 };
 
 /*
- * Look for each tracepoint's prototype (btf_trace_NAME) in the kernel's BTF. Names in the environment
- * variable WHYSTALL_WITHOUT, with commas between, count as absent: for tests of the paths of other
+ * Look for each tracepoint's prototype (btf_trace_NAME) and each member in the kernel's BTF. Names in the environment
+ * variable WHYSTALL_WITHOUT, with commas between, count as absent tracepoints: for tests of the paths of other
  * kernels. Returns 0, or a negative errno with `fault` set when there is no BTF.
  */
 int features_probe(struct features *features, struct fault *fault);

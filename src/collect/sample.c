@@ -46,8 +46,17 @@ struct disk_sample *sample_add_disk(struct sample *sample)
 			 sizeof(*sample->disks));
 }
 
+struct file_sample *sample_add_file(struct sample *sample)
+{
+	return array_add((void **)&sample->files, &sample->file_count, &sample->file_capacity,
+			 sizeof(*sample->files));
+}
+
 void sample_clear(struct sample *sample)
 {
+	for (size_t i = 0; i < sample->file_count; i++)
+		free(sample->files[i].path);
+	sample->file_count = 0;
 	sample->row_count = 0;
 	sample->owner_count = 0;
 	sample->disk_count = 0;
@@ -56,6 +65,8 @@ void sample_clear(struct sample *sample)
 
 void sample_free(struct sample *sample)
 {
+	sample_clear(sample);
+	free(sample->files);
 	free(sample->rows);
 	free(sample->owners);
 	free(sample->disks);

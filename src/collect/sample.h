@@ -21,6 +21,7 @@ struct disk_sample {
 	uint32_t device; /* major << 20 | minor */
 	char name[DISK_NAME_LEN];
 	bool partition;
+	bool hidden; /* a path of a multipath drive: no statistics, only a name */
 	uint64_t reads, read_bytes;
 	uint64_t writes, write_bytes;
 	uint64_t discards, discard_bytes;
@@ -33,6 +34,14 @@ struct disk_sample {
 struct owner_sample {
 	struct owner owner;
 	char cgroup[CGROUP_LEN]; /* path, "" where unknown */
+};
+
+/* Bytes between an owner and a file's cached pages. */
+struct file_sample {
+	uint32_t owner;
+	uint64_t owner_start_boot_ns; /* tells an earlier owner with this index */
+	uint64_t read_bytes, write_bytes;
+	char *path; /* NULL: not asked for, or not known */
 };
 
 struct sample {
@@ -49,6 +58,9 @@ struct sample {
 	struct disk_sample *disks;
 	size_t disk_count, disk_capacity;
 
+	struct file_sample *files; /* by index of BPF's table, which is never reused */
+	size_t file_count, file_capacity;
+
 	struct loss loss;
 };
 
@@ -59,6 +71,7 @@ void sample_set_time(struct sample *sample);
 struct io_row *sample_add_row(struct sample *sample);
 struct owner_sample *sample_add_owner(struct sample *sample);
 struct disk_sample *sample_add_disk(struct sample *sample);
+struct file_sample *sample_add_file(struct sample *sample);
 
 /* Empty it; the memory is kept for the next one. */
 void sample_clear(struct sample *sample);

@@ -106,6 +106,16 @@ static void check_tracepoints(struct doctor_report *report)
 		if (!check->ok)
 			snprintf(check->remedy, sizeof(check->remedy), "a newer kernel");
 	}
+	for (int i = 0; i < MEMBER_COUNT; i++) {
+		const struct feature_member_info *info = &feature_members[i];
+
+		check = add(report, info->name, false, features.member[i]);
+		snprintf(check->detail, sizeof(check->detail), "%s",
+			 check->ok ? "found" : info->lost);
+		if (!check->ok)
+			snprintf(check->remedy, sizeof(check->remedy),
+				 "another kernel, or a newer whystall");
+	}
 }
 
 /* The proof: load and attach everything, then let go. */

@@ -108,6 +108,8 @@ static int run(struct session *session, struct sample *from, struct sample *to, 
 	if (!err)
 		err = bpf_source_read(session->source, from, fault);
 	if (!err)
+		err = bpf_source_read_files(session->source, from, false, fault);
+	if (!err)
 		err = session_start(session, fault);
 	while (!err) {
 		int event = session_wait(session, fault);
@@ -124,6 +126,8 @@ static int run(struct session *session, struct sample *from, struct sample *to, 
 	bpf_source_settle(session->source);
 	if (!err)
 		err = bpf_source_read(session->source, to, fault);
+	if (!err)
+		err = bpf_source_read_files(session->source, to, true, fault);
 	if (err)
 		return err;
 	log_debug("%llu requests found their place in the table taken",

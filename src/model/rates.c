@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "model/kernel_owner.h"
 
 static const double bytes_per_mb = 1e6;
 
@@ -49,6 +50,13 @@ static void add(struct device_totals *totals, const struct io_row *row)
 		io_row_add(&totals->write, row);
 }
 
+/* Does the row count in the sum over all devices? Not what counts at a device above already. */
+static bool is_topmost(const struct io_row *row, const struct owner *o)
+{
+	return !row->key.lower &&
+	       !(o->kind == OWNER_KERNEL && kernel_owner_of(o->cmdline).hides_owner);
+}
+
 int totals_build(struct totals *totals, const struct sample *sample, bool everybody)
 {
 	totals->count = 0;
@@ -56,17 +64,19 @@ int totals_build(struct totals *totals, const struct sample *sample, bool everyb
 		return -ENOMEM;
 	for (size_t i = 0; i < sample->row_count; i++) {
 		const struct io_row *row = &sample->rows[i];
+		const struct owner *o = &sample->owners[row->key.owner].owner;
 		struct device_totals *device;
 
 		if (!everybody &&
 		    (row->key.owner == OWNER_UNKNOWN || row->key.owner == OWNER_OUTSIDE ||
-		     sample->owners[row->key.owner].owner.kind == OWNER_CGROUP))
+		     o->kind == OWNER_CGROUP || o->kind == OWNER_KERNEL))
 			continue;
 		device = find_or_add(totals, row->key.device);
 		if (!device)
 			return -ENOMEM;
 		add(device, row);
-		add(&totals->list[0], row);
+		if (is_topmost(row, o))
+			add(&totals->list[0], row);
 	}
 	return 0;
 }
@@ -93,7 +103,8 @@ static void find_busy(struct rates *rates, const struct sample *from, const stru
 		const struct disk_sample *then = sample_find_disk(from, now->device);
 		double pct;
 
-		if (!then || (rates->device ? now->device != rates->device : now->partition))
+		if (!then || now->hidden ||
+		    (rates->device ? now->device != rates->device : now->partition))
 			continue;
 		pct = busy_pct(then, now, seconds);
 		if (!rates->busy_known || pct > rates->busy_pct)

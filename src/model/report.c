@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "base/units.h"
+#include "model/kernel_owner.h"
 
 static int compare_numbers(uint64_t a, uint64_t b)
 {
@@ -24,7 +25,9 @@ static int by_key(const void *a, const void *b)
 		order = compare_numbers(x->device, y->device);
 	if (!order)
 		order = compare_numbers(x->op, y->op);
-	return order ? order : compare_numbers(x->cause, y->cause);
+	if (!order)
+		order = compare_numbers(x->cause, y->cause);
+	return order ? order : compare_numbers(x->lower, y->lower);
 }
 
 /* An owner's index can have been given to another process between the two samples. */
@@ -80,6 +83,11 @@ static struct io_row *subtract_rows(const struct sample *from, const struct samp
 	return rows;
 }
 
+static bool is_of_job(uint32_t owner, uint32_t kind)
+{
+	return kind == OWNER_PROCESS || owner == OWNER_FOLDED || owner == OWNER_EXITED;
+}
+
 static double since(uint64_t ns, uint64_t start_ns)
 {
 	return ((double)ns - (double)start_ns) / NS_PER_S;
@@ -96,7 +104,13 @@ static void name_fixed(struct process_report *p, const struct owner *o, uint32_t
 		p->threads = o->threads;
 		break;
 	default:
-		snprintf(p->comm, sizeof(p->comm), "[cgroup %.*s]", CMDLINE_LEN - 1, o->cmdline);
+		if (o->kind == OWNER_CGROUP) {
+			snprintf(p->comm, sizeof(p->comm), "[cgroup %.*s]", CMDLINE_LEN - 1,
+				 o->cmdline);
+			break;
+		}
+		text_copy(p->comm, sizeof(p->comm), kernel_owner_of(o->cmdline).label);
+		text_copy(p->cmdline, sizeof(p->cmdline), o->cmdline);
 	}
 }
 
@@ -136,7 +150,8 @@ static void take_io(struct process_report *p, struct io_row *rows, size_t count)
 	while (begin + p->io_count < count && p->io[p->io_count].key.owner == p->owner) {
 		const struct io_row *row = &p->io[p->io_count++];
 
-		p->bytes += row->bytes;
+		if (!row->key.lower)
+			p->bytes += row->bytes;
 		p->block_s += (double)(row->queue_ns + row->device_ns) / NS_PER_S;
 	}
 }
@@ -149,6 +164,52 @@ static int by_bytes(const void *a, const void *b)
 	return order ? order : compare_numbers((uint64_t)x->pid, (uint64_t)y->pid);
 }
 
+static int files_by_owner_and_bytes(const void *a, const void *b)
+{
+	const struct file_report *x = a, *y = b;
+	int order = compare_numbers(x->owner, y->owner);
+
+	if (!order)
+		order = compare_numbers(y->bytes, x->bytes);
+	return order ? order : strcmp(x->path, y->path);
+}
+
+/* The files of the window; those of a process whose place another one has are the exited ones'. */
+static struct file_report *subtract_files(const struct sample *from, const struct sample *to,
+					  size_t *count)
+{
+	struct file_report *files = calloc(to->file_count + 1, sizeof(*files));
+
+	*count = 0;
+	for (size_t i = 0; files && i < to->file_count; i++) {
+		const struct file_sample *now = &to->files[i];
+		uint64_t bytes = now->read_bytes + now->write_bytes;
+		uint32_t owner = now->owner;
+
+		if (i < from->file_count)
+			bytes -= from->files[i].read_bytes + from->files[i].write_bytes;
+		if (!bytes || !now->path || owner >= to->owner_count)
+			continue;
+		if (to->owners[owner].owner.start_boot_ns != now->owner_start_boot_ns)
+			owner = OWNER_EXITED;
+		files[(*count)++] = (struct file_report){ now->path, bytes, owner };
+	}
+	if (files)
+		qsort(files, *count, sizeof(*files), files_by_owner_and_bytes);
+	return files;
+}
+
+static void take_files(struct process_report *p, const struct file_report *files, size_t count)
+{
+	size_t begin = 0;
+
+	while (begin < count && files[begin].owner < p->owner)
+		begin++;
+	p->files = &files[begin];
+	while (begin + p->file_count < count && p->files[p->file_count].owner == p->owner)
+		p->file_count++;
+}
+
 static bool is_listed(const struct process_report *p, const struct owner *o, bool everybody)
 {
 	bool did_io = false;
@@ -159,7 +220,8 @@ static bool is_listed(const struct process_report *p, const struct owner *o, boo
 }
 
 static int build_processes(struct report *report, const struct sample *from,
-			   const struct sample *to, bool everybody, size_t row_count)
+			   const struct sample *to, bool everybody, size_t row_count,
+			   size_t file_count)
 {
 	report->processes = calloc(to->owner_count + 1, sizeof(*report->processes));
 	if (!report->processes)
@@ -172,6 +234,9 @@ static int build_processes(struct report *report, const struct sample *from,
 			continue;
 		describe(p, from, to, i);
 		take_io(p, report->rows, row_count);
+		take_files(p, report->files, file_count);
+		if (is_of_job(i, o->kind))
+			report->job_bytes += p->bytes;
 		if (is_listed(p, o, everybody))
 			report->process_count++;
 		else
@@ -197,21 +262,21 @@ static struct device_report *find_device(struct report *report, uint32_t device)
 	return larger;
 }
 
-static void device_add(struct device_report *d, const struct io_row *row, uint32_t kind)
+static void device_add(struct device_report *d, const struct io_row *row, const struct owner *o)
 {
 	bool read = row->key.op == IO_READ, write = row->key.op == IO_WRITE;
 	uint32_t owner = row->key.owner;
-	bool job = kind == OWNER_PROCESS || owner == OWNER_FOLDED || owner == OWNER_EXITED;
 	uint64_t read_bytes = read ? row->bytes : 0, write_bytes = write ? row->bytes : 0;
 
 	d->requests += row->requests;
 	d->read_bytes += read_bytes;
 	d->write_bytes += write_bytes;
-	if (job) {
+	if (is_of_job(owner, o->kind)) {
 		d->job_read_bytes += read_bytes;
 		d->job_write_bytes += write_bytes;
 	}
-	if (owner == OWNER_UNKNOWN) {
+	if (owner == OWNER_UNKNOWN ||
+	    (o->kind == OWNER_KERNEL && kernel_owner_of(o->cmdline).hides_owner)) {
 		d->unattributed_read_bytes += read_bytes;
 		d->unattributed_write_bytes += write_bytes;
 	}
@@ -224,7 +289,6 @@ static void device_finish(struct device_report *d, const struct sample *from,
 	const struct disk_sample *then = sample_find_disk(from, d->device);
 	uint64_t seen, unowned;
 
-	d->parent_count = device_parents(d->device, d->parents);
 	/* A device that went away during the run is known from before only. */
 	if (!now && !then) {
 		snprintf(d->name, sizeof(d->name), "%u:%u", device_major(d->device),
@@ -232,7 +296,8 @@ static void device_finish(struct device_report *d, const struct sample *from,
 		return;
 	}
 	memcpy(d->name, now ? now->name : then->name, sizeof(d->name));
-	if (!now)
+	d->parent_count = device_parents(d->device, d->name, d->parents);
+	if (!now || now->hidden)
 		return;
 	d->in_diskstats = true;
 	d->diskstats_read_bytes = counter_delta(now->read_bytes, then ? then->read_bytes : 0);
@@ -268,7 +333,7 @@ static int build_devices(struct report *report, const struct sample *from, const
 		d = find_device(report, row->key.device);
 		if (!d)
 			return -ENOMEM;
-		device_add(d, row, to->owners[row->key.owner].owner.kind);
+		device_add(d, row, &to->owners[row->key.owner].owner);
 	}
 	/* What the kernel counted on devices without a single request seen here is loss, not nothing. */
 	for (size_t i = 0; i < to->disk_count; i++) {
@@ -297,13 +362,15 @@ static void subtract_loss(struct loss *loss, const struct loss *to, const struct
 	loss->processes_dropped =
 		to->processes_dropped; /* also before the window: rows are missing */
 	loss->threads_dropped = to->threads_dropped;
+	loss->dirtiers_unknown = to->dirtiers_unknown - from->dirtiers_unknown;
+	loss->files_dropped = to->files_dropped - from->files_dropped;
 	loss->keys_folded = to->keys_folded - from->keys_folded;
 }
 
 int report_build(struct report *report, const struct sample *from, const struct sample *to,
 		 bool everybody, const struct device_choices *choices)
 {
-	size_t row_count;
+	size_t row_count, file_count;
 	int err;
 
 	memset(report, 0, sizeof(*report));
@@ -311,9 +378,12 @@ int report_build(struct report *report, const struct sample *from, const struct 
 	report->seconds = since(to->mono_ns, from->mono_ns);
 	subtract_loss(&report->loss, &to->loss, &from->loss);
 	report->rows = subtract_rows(from, to, &row_count);
-	if (!report->rows)
+	report->files = subtract_files(from, to, &file_count);
+	if (!report->rows || !report->files) {
+		report_free(report);
 		return -ENOMEM;
-	err = build_processes(report, from, to, everybody, row_count);
+	}
+	err = build_processes(report, from, to, everybody, row_count, file_count);
 	if (!err)
 		err = build_devices(report, from, to, choices, row_count);
 	if (err)
@@ -334,5 +404,6 @@ void report_free(struct report *report)
 	free(report->processes);
 	free(report->devices);
 	free(report->rows);
+	free(report->files);
 	memset(report, 0, sizeof(*report));
 }

@@ -12,17 +12,26 @@
 #include "collect/device.h"
 #include "model/io.h"
 
+/* What a process moved between a file's cached pages and devices. */
+struct file_report {
+	const char *path; /* of the sample */
+	uint64_t bytes;
+	uint32_t owner;
+};
+
 struct process_report {
 	pid_t pid; /* 0: stands for no single process, see comm */
 	pid_t ppid;
 	char comm[CMDLINE_LEN + 16]; /* a name in brackets where pid is 0 */
-	char cmdline[CMDLINE_LEN];
-	const char *cgroup; /* "" where unknown; of the sample */
+	char cmdline[CMDLINE_LEN];   /* for "[kernel]" and its like what is known of it */
+	const char *cgroup;          /* "" where unknown; of the sample */
 	unsigned int threads;
 	bool ended;
-	double start_s, end_s; /* from the start of the window; end_s where it ended */
-	double block_s;        /* Q to C of its requests, summed */
-	uint64_t bytes;
+	double start_s, end_s;           /* from the start of the window; end_s where it ended */
+	double block_s;                  /* Q to C of its requests, summed */
+	uint64_t bytes;                  /* each counted once, at the topmost device */
+	const struct file_report *files; /* most bytes first */
+	size_t file_count;
 	struct io_row *io; /* by device, operation, cause */
 	size_t io_count;
 	uint32_t owner;
@@ -51,7 +60,9 @@ struct report {
 	struct device_report *devices; /* most bytes first */
 	size_t device_count;
 	struct loss loss;
-	struct io_row *rows; /* storage of processes[].io */
+	uint64_t job_bytes;        /* each counted once, at the topmost device */
+	struct io_row *rows;       /* storage of processes[].io */
+	struct file_report *files; /* storage of processes[].files */
 };
 
 /*

@@ -89,9 +89,22 @@ static void add_io(struct json_builder *b, json_t *list, const struct report *re
 	json_add_count(b, io, metrics[M_BYTES].key, row->bytes);
 	json_add_count(b, io, metrics[M_ERRORS].key, row->errors);
 	json_add_text(b, io, metrics[M_CAUSE].key, cause_names[row->key.cause]);
+	json_add(b, io, metrics[M_LOWER].key, json_boolean(row->key.lower));
 	add_latency(b, io, M_QUEUE_US, &queue);
 	add_latency(b, io, M_DEVICE_US, &device);
 	add_histogram(b, io, row, queue.known);
+}
+
+static void add_files(struct json_builder *b, json_t *process, const struct process_report *p)
+{
+	json_t *list = json_open_array(b, process, "files");
+
+	for (size_t i = 0; i < p->file_count && i < SHOWN_FILES; i++) {
+		json_t *file = json_open_object(b, list, NULL);
+
+		json_add_text(b, file, metrics[M_PATH].key, p->files[i].path);
+		json_add_count(b, file, metrics[M_BYTES].key, p->files[i].bytes);
+	}
 }
 
 static void add_process(struct json_builder *b, json_t *list, const struct report *report,
@@ -117,12 +130,15 @@ static void add_process(struct json_builder *b, json_t *list, const struct repor
 			json_add_null(b, process, metrics[M_END_S].key);
 	} else {
 		json_add_text(b, process, metrics[M_COMM].key, p->comm);
+		if (p->cmdline[0])
+			json_add_text(b, process, metrics[M_CMDLINE].key, p->cmdline);
 	}
 	json_add_real(b, process, metrics[M_BLOCK_S].key, p->block_s);
 	io = json_open_array(b, process, "io");
 	for (size_t i = 0; i < p->io_count; i++)
 		if (p->io[i].requests || p->io[i].bytes)
 			add_io(b, io, report, &p->io[i]);
+	add_files(b, process, p);
 }
 
 static void add_device(struct json_builder *b, json_t *list, const struct device_report *d)

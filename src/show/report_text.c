@@ -9,7 +9,7 @@
 #include "show/show.h"
 
 /* Histograms are drawn for this many processes, those that moved the most bytes. */
-enum { HISTOGRAM_PROCESSES = 3, BAR_WIDTH = 40, NAME_LEN = 80 };
+enum { HISTOGRAM_PROCESSES = 3, TEXT_FILES = 3, BAR_WIDTH = 40, NAME_LEN = 80, PATH_LEN = 1024 };
 
 /* A time for a narrow column: "85.2us", without a blank. */
 static const char *format_latency(char *out, size_t size, bool known, double ns)
@@ -70,19 +70,27 @@ static void print_io(FILE *out, const struct report *report, const struct io_row
 	fprintf(out, "\n");
 }
 
-/* "4711 python3: python3 train.py", or the name in brackets of a row that is no process. */
+/* "4711 python3: python3 train.py", or "[kernel]: jbd2/sda1-8" for a row that is no process. */
 static void print_label(FILE *out, const struct process_report *p)
 {
 	char comm[4 * sizeof(p->comm)], cmdline[4 * NAME_LEN], raw[NAME_LEN];
 
 	text_escape(comm, sizeof(comm), p->comm, TEXT_PLAIN);
-	if (!p->pid) {
-		fputs(comm, out);
-		return;
-	}
 	text_copy(raw, sizeof(raw), p->cmdline);
 	text_escape(cmdline, sizeof(cmdline), raw, TEXT_PLAIN);
-	fprintf(out, "%d %s%s%s", p->pid, comm, cmdline[0] ? ": " : "", cmdline);
+	if (p->pid)
+		fprintf(out, "%d ", p->pid);
+	fprintf(out, "%s%s%s", comm, cmdline[0] ? ": " : "", cmdline);
+}
+
+/* Below the column of bytes. */
+static void print_file(FILE *out, const struct file_report *file)
+{
+	char path[4 * PATH_LEN], raw[PATH_LEN], bytes[32];
+
+	text_copy(raw, sizeof(raw), file->path);
+	text_escape(path, sizeof(path), raw, TEXT_PLAIN);
+	fprintf(out, "%42s  %s\n", bytes_format(bytes, sizeof(bytes), file->bytes), path);
 }
 
 static void print_process(FILE *out, const struct report *report, const struct process_report *p)
@@ -97,6 +105,11 @@ static void print_process(FILE *out, const struct report *report, const struct p
 	for (size_t i = 0; i < p->io_count; i++)
 		if (p->io[i].requests || p->io[i].bytes)
 			print_io(out, report, &p->io[i]);
+	for (size_t i = 0; i < p->file_count && i < TEXT_FILES; i++)
+		print_file(out, &p->files[i]);
+	if (p->file_count > TEXT_FILES)
+		fprintf(out, "%32s  and %zu more file%s\n", "", p->file_count - TEXT_FILES,
+			p->file_count - TEXT_FILES == 1 ? "" : "s");
 }
 
 static void print_bar(FILE *out, uint64_t count, uint64_t largest)
@@ -212,17 +225,15 @@ static void print_loss(FILE *out, const struct loss *loss)
 int show_report_text(FILE *out, const struct report *report, const struct show_context *context)
 {
 	size_t with_io = 0, processes = 0;
-	uint64_t bytes = 0;
 	char text[32];
 
 	for (size_t i = 0; i < report->process_count; i++) {
 		with_io += report->processes[i].io_count != 0;
 		processes += report->processes[i].pid != 0;
-		bytes += report->processes[i].bytes;
 	}
 	fprintf(out, "%.1f s, %zu process%s, %s of block I/O (source: %s)\n", report->seconds,
-		processes, processes == 1 ? "" : "es", bytes_format(text, sizeof(text), bytes),
-		context->source);
+		processes, processes == 1 ? "" : "es",
+		bytes_format(text, sizeof(text), report->job_bytes), context->source);
 	if (with_io)
 		print_heading(out);
 	for (size_t i = 0; i < report->process_count; i++)

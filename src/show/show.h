@@ -52,7 +52,10 @@ struct latency_figure {
 };
 
 /* The counters of a loss, likewise. */
-enum { LOSS_FIGURES = 6 };
+/* So many files of a process are shown, those with the most bytes. */
+enum { SHOWN_FILES = 10 };
+
+enum { LOSS_FIGURES = 8 };
 
 struct loss_figure {
 	unsigned int metric;

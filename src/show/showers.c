@@ -30,6 +30,8 @@ void loss_figures(const struct loss *loss, struct loss_figure figures[LOSS_FIGUR
 		{ M_LOSS_EVENTS_MISSED, loss->events_missed },
 		{ M_LOSS_PROCESSES_DROPPED, loss->processes_dropped },
 		{ M_LOSS_THREADS_DROPPED, loss->threads_dropped },
+		{ M_LOSS_DIRTIERS_UNKNOWN, loss->dirtiers_unknown },
+		{ M_LOSS_FILES_DROPPED, loss->files_dropped },
 		{ M_LOSS_KEYS_FOLDED, loss->keys_folded },
 	};
 

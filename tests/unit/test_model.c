@@ -245,9 +245,105 @@ static void test_rates(void **unused)
 	sample_free(&to);
 }
 
+static void test_stack_counts_once(void **unused)
+{
+	const struct device_choices none = { .count = 0 };
+	struct sample from = { .mono_ns = NS_PER_S }, to = { .mono_ns = 2ULL * NS_PER_S };
+	struct totals before = { 0 }, now = { 0 };
+	struct owner_sample *loop;
+	struct report report;
+	struct rates rates;
+
+	(void)unused;
+	add_owners(&from, 77, 5);
+	add_owners(&to, 77, 5);
+	loop = sample_add_owner(&to);
+	memset(loop, 0, sizeof(*loop));
+	loop->owner.kind = OWNER_KERNEL;
+	strcpy(loop->owner.cmdline, "loop0");
+	add_disk(&from, DISK, 0);
+	add_disk(&to, DISK, 1500);
+	add_row(&to, JOB_OWNER, OTHER_DISK, IO_READ, 2, 1000);
+	add_row(&to, JOB_OWNER, DISK, IO_READ, 2, 1000)->key.lower = 1;
+	add_row(&to, JOB_OWNER + 1, DISK, IO_READ, 1, 500);
+	assert_int_equal(report_build(&report, &from, &to, false, &none), 0);
+	assert_int_equal(report.job_bytes, 1000);
+	assert_int_equal(report.processes[0].bytes, 1000);
+	assert_int_equal(report.processes[0].io_count, 2);
+	assert_string_equal(report.processes[1].comm, "[loop]");
+	assert_string_equal(report.processes[1].cmdline, "loop0");
+	for (size_t i = 0; i < report.device_count; i++) {
+		const struct device_report *d = &report.devices[i];
+
+		if (d->device != DISK)
+			continue;
+		assert_int_equal(d->read_bytes, 1500);
+		assert_int_equal(d->job_read_bytes, 1000);
+		/* Whose it is, [loop] does not say. */
+		assert_int_equal(d->unattributed_read_bytes, 500);
+		assert_true(d->coverage_pct > 66.6 && d->coverage_pct < 66.7);
+	}
+	report_free(&report);
+
+	assert_int_equal(totals_build(&before, &from, true), 0);
+	assert_int_equal(totals_build(&now, &to, true), 0);
+	rates_build(&rates, 0, &from, &before, &to, &now);
+	assert_true(rates.read_mb_s == 0.001);
+	rates_build(&rates, DISK, &from, &before, &to, &now);
+	assert_true(rates.read_mb_s == 0.0015);
+	totals_free(&before);
+	totals_free(&now);
+	sample_free(&from);
+	sample_free(&to);
+}
+
+static void add_file(struct sample *sample, uint64_t start, uint64_t read_bytes,
+		     uint64_t write_bytes, const char *path)
+{
+	struct file_sample *file = sample_add_file(sample);
+
+	assert_non_null(file);
+	*file = (struct file_sample){ .owner = JOB_OWNER,
+				      .owner_start_boot_ns = start,
+				      .read_bytes = read_bytes,
+				      .write_bytes = write_bytes,
+				      .path = path ? strdup(path) : NULL };
+}
+
+static void test_files(void **unused)
+{
+	const struct device_choices none = { .count = 0 };
+	struct sample from = { .mono_ns = NS_PER_S }, to = { .mono_ns = 2ULL * NS_PER_S };
+	const struct process_report *p;
+	struct report report;
+
+	(void)unused;
+	add_owners(&from, 77, 5);
+	add_owners(&to, 77, 5);
+	add_row(&to, JOB_OWNER, DISK, IO_READ, 2, 1000);
+	add_file(&from, 5, 100, 0, NULL);
+	add_file(&from, 5, 70, 0, NULL);
+	add_file(&to, 5, 110, 5, "/small");
+	add_file(&to, 5, 70, 0, "/before"); /* nothing in the window */
+	add_file(&to, 5, 300, 0, "/large");
+	add_file(&to, 4, 300, 0, "/of an earlier process in this place");
+	assert_int_equal(report_build(&report, &from, &to, false, &none), 0);
+	p = &report.processes[0];
+	assert_int_equal(p->file_count, 2);
+	assert_string_equal(p->files[0].path, "/large");
+	assert_int_equal(p->files[0].bytes, 300);
+	assert_string_equal(p->files[1].path, "/small");
+	assert_int_equal(p->files[1].bytes, 15);
+	report_free(&report);
+	sample_free(&from);
+	sample_free(&to);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_stack_counts_once),
+		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_delta_of_counters),
 		cmocka_unit_test(test_delta_of_rows),
 		cmocka_unit_test(test_latency_without_requests_is_unknown),
