@@ -15,11 +15,14 @@ import helpers
 
 MIB = 1 << 20
 CGROUP = pathlib.Path("/sys/fs/cgroup")
-# The tracepoint that came with Linux 6.5, and the path of kernels without it.
+# The tracepoint that came with Linux 6.5, and the path of kernels without it. A virtual machine is
+# there for its own kernel's path.
 Q_PATHS = {"block_io_start": {}, "block_getrq": {"WHYSTALL_WITHOUT": "block_io_start"}}
+if os.environ.get("WHYSTALL_VM"):
+    Q_PATHS = {"native": {}}
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def traceable():
     """Skips where no BPF tracer could work; never asks whystall, which might be what is broken."""
     if os.geteuid() != 0:
@@ -173,9 +176,109 @@ def mounted_loop(loop, cleanup):
     folder = pathlib.Path(tempfile.mkdtemp(prefix="whystall-test-"))
     cleanup.callback(folder.rmdir)
     subprocess.run(["mount", "-o", "noatime", loop.target, str(folder)], check=True)
-    cleanup.callback(subprocess.run, ["umount", str(folder)], check=True)
+    cleanup.callback(helpers.unmount, folder)
     loop.folder = folder
     return loop
+
+
+# Size, options of mkfs and of mount: what a file system needs, blocks as large as a page, and no thread
+# that reads or writes something of its own after a while.
+FILE_SYSTEMS = {
+    "ext4": (96, ["-q", "-F", "-b", "4096", "-E", "lazy_itable_init=0,lazy_journal_init=0"],
+             "noatime,no_prefetch_block_bitmaps"),
+    "xfs": (320, ["-q", "-f"], "noatime"),
+    "btrfs": (256, ["-q", "-f"], "noatime"),
+}
+
+
+class FileSystem(BlockDevice):
+    """A new file system on a loop device on memory: .kind, and where it is mounted, .folder."""
+
+    def __init__(self, kind, cleanup, *options):
+        mebibytes, mkfs_options, always = FILE_SYSTEMS[kind]
+        mkfs = shutil.which(f"mkfs.{kind}", path="/usr/sbin:/sbin:/usr/bin:/bin")
+        if not mkfs:
+            pytest.skip(f"needs mkfs.{kind}")
+        memory = pathlib.Path(tempfile.mkdtemp(
+            prefix="whystall-test-", dir="/dev/shm" if os.path.isdir("/dev/shm") else None))
+        cleanup.callback(shutil.rmtree, memory, ignore_errors=True)
+        with open(memory / "disk.img", "wb") as image:
+            image.truncate(mebibytes * MIB)
+        device = loop_attach(cleanup, memory / "disk.img")
+        super().__init__(device.name, device.target, cleanup)
+        self.kind = kind
+        subprocess.run([mkfs, *mkfs_options, self.target], check=True, stdout=subprocess.DEVNULL)
+        self.folder = memory / "mounted"
+        self.folder.mkdir()
+        cleanup.callback(self.unmount)
+        mounted = subprocess.run(
+            ["mount", "-t", kind, "-o", ",".join([always, *options]), self.target, str(self.folder)],
+            stderr=subprocess.PIPE, check=False)
+        if mounted.returncode and kind not in pathlib.Path("/proc/filesystems").read_text().split():
+            pytest.skip(f"this kernel has no {kind}")
+        assert mounted.returncode == 0, mounted
+        self.sync()
+
+    def sync(self):
+        subprocess.run(["sync", "-f", str(self.folder)], check=True)
+
+    def unmount(self):
+        if os.path.ismount(self.folder):
+            helpers.unmount(self.folder)
+
+
+@pytest.fixture
+def new_file_system(traceable, cleanup):
+    def make(kind, *options):
+        return FileSystem(kind, cleanup, *options)
+    return make
+
+
+@pytest.fixture(params=FILE_SYSTEMS)
+def file_system(request, new_file_system):
+    """Once with each kind."""
+    return new_file_system(request.param)
+
+
+def set_for_a_while(path, value, cleanup):
+    """A setting of the kernel, put back at the end."""
+    path = pathlib.Path(path)
+    try:
+        before = path.read_text(encoding="ascii")
+        path.write_text(str(value), encoding="ascii")
+    except OSError as error:
+        pytest.skip(f"cannot set {path}: {error.strerror}")
+    cleanup.callback(path.write_text, before, encoding="ascii")
+
+
+class Flushers:
+    """The kernel's flusher threads, held back so that a test says when they write.
+
+    By themselves they would every 5 s, what has been dirty for 30: soon, in an emulator.
+    """
+    HOUR_CS = 360000
+
+    def __init__(self, cleanup):
+        for key in ("dirty_expire_centisecs", "dirty_writeback_centisecs"):
+            set_for_a_while(f"/proc/sys/vm/{key}", self.HOUR_CS, cleanup)
+
+    def wake(self):
+        """The kernel has them write all that is dirty when their interval changes."""
+        interval = pathlib.Path("/proc/sys/vm/dirty_writeback_centisecs")
+        for centisecs in (self.HOUR_CS + 1, self.HOUR_CS):
+            interval.write_text(str(centisecs), encoding="ascii")
+
+    def write_back(self, device, bytes_written, before):
+        """Wakes them until they have written so much to a device since then: they may be busy."""
+        def done():
+            self.wake()
+            return helpers.diskstats_since(device, before).write_sectors * 512 >= bytes_written
+        helpers.wait_until(done, "the flusher")
+
+
+@pytest.fixture
+def flushers(traceable, cleanup):
+    return Flushers(cleanup)
 
 
 @pytest.fixture

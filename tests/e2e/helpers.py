@@ -44,6 +44,12 @@ def wait_until(condition, what, timeout_s=PATIENCE_S):
     raise AssertionError(f"waited {timeout_s} s for {what}")
 
 
+def unmount(folder):
+    """Waits while it is busy: io_uring lets go of its files from a work queue, after its process."""
+    wait_until(lambda: subprocess.run(["umount", str(folder)], check=False).returncode == 0,
+               f"umount {folder}")
+
+
 def signal_status(status):
     """A shell's view of a Popen status: 128+N for signal N."""
     return 128 - status if status < 0 else status
@@ -178,9 +184,10 @@ class Report:
         assert len(rows) == 1, (selection, self.processes)
         return rows[0]
 
-    def io(self, pid=None, device=None, op=None):
+    def io(self, pid=None, device=None, op=None, cause=None):
         return [io for row in self.rows(pid) for io in row["io"]
-                if device in (None, io["device"]) and op in (None, io["op"])]
+                if device in (None, io["device"]) and op in (None, io["op"])
+                and cause in (None, io["cause"])]
 
     def total(self, key, **selection):
         return sum(io[key] for io in self.io(**selection))

@@ -98,21 +98,6 @@ def test_merged_requests(whystall_both, loop, tmp_path, scheduler, rw):
     devices_are_diskstats(report, loop.name, kernel)
 
 
-def test_two_processes_merge_into_one_request(whystall_both, fuse_disk):
-    """Two processes read alternate blocks of a slow device, and the scheduler puts neighbours together:
-    each total is exact. Tools that charge a request to one process give one of them the other's."""
-    disk = fuse_disk(1000).scheduler("mq-deadline")
-    before = helpers.diskstats(disk.name)
-    report, said = whystall_both.traced("--", *helpers.workload("alternate.py"), disk.target)
-    kernel = helpers.diskstats_since(disk.name, before)
-    assert kernel.read_merges > 10, "the load did not merge"
-    blocks = {int(pid): int(count) for pid, count in map(str.split, said.splitlines())}
-    assert len(blocks) == 2
-    assert report.per_pid("bytes", disk.name, "read") \
-        == {pid: count * 4096 for pid, count in blocks.items()}
-    devices_are_diskstats(report, disk.name, kernel)
-
-
 def test_requests_larger_than_the_device_takes(whystall_both, loop, tmp_path):
     """One read of 4 MiB is split into requests; all its bytes stay with the process."""
     fio = Fio(tmp_path, loop.target, rw="read", ios=(13,), bs="4m")

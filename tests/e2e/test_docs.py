@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 import helpers
+from conftest import MIB, filled_file
 
 PAGE = helpers.ROOT / "docs" / "whystall.8"
 REPORT = helpers.ROOT / "docs" / "report.md"
@@ -89,10 +90,14 @@ def written_keys(value, path, keys):
     return keys
 
 
-def test_report_keys(whystall, loop):
-    report = whystall.report("--", *helpers.workload("blockread"), "-n", "7", loop.target)
-    written = written_keys(report.data, "", {})
-    assert "processes[].io[].histogram[]" in written, "the load was seen"
+def report_of_file_read(whystall, mounted_loop):
+    file = filled_file(mounted_loop.folder / "data", MIB)
+    return whystall.report("--", *helpers.workload("cold_read.py"), "self", str(file))
+
+
+def test_report_keys(whystall, mounted_loop):
+    written = written_keys(report_of_file_read(whystall, mounted_loop).data, "", {})
+    assert {"processes[].io[].histogram[]", "processes[].files[]"} <= set(written), "not seen"
     assert documented_keys() == written
 
 
@@ -105,9 +110,9 @@ def test_report_csv_columns(whystall):
     assert not set(header.split(",")) - told
 
 
-def test_page_names_the_keys(whystall, loop):
+def test_page_names_the_keys(whystall, mounted_loop):
     """The page has no table of them, but their names."""
-    report = whystall.report("--", *helpers.workload("blockread"), "-n", "7", loop.target)
+    report = report_of_file_read(whystall, mounted_loop)
     written = set().union(*written_keys(report.data, "", {}).values())
     assert not written - set(re.findall(r"\w+", page_part("Ss", "JSON")))
 

@@ -44,11 +44,12 @@ def test_keys(run_of, loop):
     (row,) = data["processes"]
     assert row["pid"] == pid
     assert set(row) == {"pid", "ppid", "comm", "cmdline", "cgroup", "threads", "start_s", "end_s",
-                        "block_s", "io"}
+                        "block_s", "io", "files"}
+    assert row["files"] == []
     (entry,) = row["io"]
-    assert set(entry) == {"device", "op", "requests", "bytes", "errors", "cause", "queue_us",
-                          "device_us", "histogram"}
-    assert entry["cause"] == "submit"
+    assert set(entry) == {"device", "op", "requests", "bytes", "errors", "cause", "lower",
+                          "queue_us", "device_us", "histogram"}
+    assert (entry["cause"], entry["lower"]) == ("submit", False)
     assert set(entry["queue_us"]) == set(entry["device_us"]) == LATENCIES
     assert all(set(bucket) == {"le_us", "queue", "device"} for bucket in entry["histogram"])
     (device,) = [device for device in data["devices"] if device["name"] == loop.name]
