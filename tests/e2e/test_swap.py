@@ -81,8 +81,10 @@ def test_swap(whystall_both, swap, little_memory, selection):
     assert swapped(report, swap.name, "write") == written
     assert report.total("bytes", pid=told["pid"], device=swap.name, op="write") == 0
     assert report.total("bytes", pid=told["pid"], device=swap.name, op="read") >= 0.9 * read
-    # On all devices: pages of its program that had to go are read again from elsewhere.
-    assert report.total("bytes", pid=told["pid"], op="read") == told["read_bytes"]
+    # Pages of its program that had to go are read again, in a virtual machine through 9p: since about 6.12
+    # the kernel counts these for the process too (44 pages once), and they are no block I/O.
+    others = told["read_bytes"] - report.total("bytes", pid=told["pid"], op="read")
+    assert 0 <= others < MIB
     assert report.total("bytes", device=swap.name, op="read") == read
     device = report.device(swap.name)
     assert (device["read_bytes"], device["write_bytes"]) == (read, written)

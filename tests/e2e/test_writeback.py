@@ -133,11 +133,12 @@ def test_truncate_and_rewrite(written):
     either cause is right."""
     step = written.told["rewritten"]
     size = size_of(STEPS["rewritten"])
-    # xfs of 6.1 writes the block again in which it cut the file.
-    assert bytes_of(written, "rewritten") in (size, size + 4096 * (written.kind == "xfs"))
+    # xfs of 6.1 writes the block again in which it cut the file; the kernel may charge it for that.
+    sizes = (size, size + 4096 * (written.kind == "xfs"))
+    assert bytes_of(written, "rewritten") in sizes
     assert step["wchar"] >= 3 * size
     if written.kind != "btrfs":
-        assert step["write_bytes"] - step["cancelled_write_bytes"] == size
+        assert step["write_bytes"] - step["cancelled_write_bytes"] in sizes
 
 
 def test_checkpoint(written):
