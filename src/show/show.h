@@ -43,6 +43,9 @@ struct shower {
 extern const struct shower showers[];
 extern const unsigned int shower_count;
 
+/* So many files of a process are shown, those with the most bytes. */
+enum { SHOWN_FILES = 10 };
+
 /* The figures of a latency, in the order in which every format shows them. */
 enum { LATENCY_FIGURES = 6 };
 
@@ -52,9 +55,6 @@ struct latency_figure {
 };
 
 /* The counters of a loss, likewise. */
-/* So many files of a process are shown, those with the most bytes. */
-enum { SHOWN_FILES = 10 };
-
 enum { LOSS_FIGURES = 8 };
 
 struct loss_figure {
