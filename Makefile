@@ -21,9 +21,11 @@ BPFTOOL = $(shell scripts/find-bpftool)
 LIBS = $(shell pkg-config --libs libbpf jansson libelf zlib) -lm
 
 # BPF programs are compiled for the processor whose registers and barriers they may use.
+# Numbers of system calls: Debian has them in a folder of the architecture's.
+SYSCALL_HEADERS := /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
 ARCH := $(shell uname -m | sed -e 's/x86_64/x86/' -e 's/aarch64/arm64/')
 BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Wno-unused-parameter -Werror \
-	-Ivmlinux -Ibpf
+	-Ivmlinux -Ibpf -idirafter $(SYSCALL_HEADERS)
 # The definitions of maps must be linked before their extern declarations (seen with libbpf 1.1:
 # otherwise all maps end up at offset 0).
 BPF_SOURCES := bpf/maps.bpf.c $(filter-out bpf/maps.bpf.c,$(wildcard bpf/*.bpf.c))

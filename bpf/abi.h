@@ -12,6 +12,7 @@
 enum {
 	COMM_LEN = 16,
 	CMDLINE_LEN = 256,
+	GPU_MAJORS = 512,    /* a Linux major number is below */
 	RESERVED_ROWS = 256, /* I/O rows beyond max_keys, kept for the owners below OWNER_FIRST */
 };
 
@@ -74,6 +75,117 @@ enum {
  */
 enum owner_kind { OWNER_FREE, OWNER_FIXED, OWNER_PROCESS, OWNER_CGROUP, OWNER_KERNEL };
 
+/*
+ * What a thread does; it is in one state at a time. Those before LEDGER_CLASSES are the classes of a
+ * report, the next two are parts of storage_write that it tells apart.
+ */
+enum ledger_state {
+	LEDGER_CPU,
+	LEDGER_RUNQUEUE,
+	LEDGER_STORAGE_READ,
+	LEDGER_STORAGE_WRITE,
+	LEDGER_STORAGE_META,
+	LEDGER_STORAGE_FAULT,
+	LEDGER_NETWORK,
+	LEDGER_IPC,
+	LEDGER_LOCK,
+	LEDGER_GPU,
+	LEDGER_SLEEP,
+	LEDGER_OTHER,
+	LEDGER_CLASSES,
+	LEDGER_FSYNC = LEDGER_CLASSES,
+	LEDGER_DIRTY_LIMIT, /* held back until others' dirty pages are written */
+	LEDGER_IDLE,        /* io_uring's worker without work: left out of every sum */
+	LEDGER_STATES,
+};
+
+/* Waits by place: read, write, meta, fault, in the order of the states. */
+enum { WAIT_KINDS = LEDGER_STORAGE_FAULT - LEDGER_STORAGE_READ + 1 };
+
+/* -1: not a wait for storage. */
+static inline __attribute__((always_inline)) int ledger_wait_kind(__u32 state)
+{
+	if (state >= LEDGER_STORAGE_READ && state <= LEDGER_STORAGE_FAULT)
+		return (int)state - LEDGER_STORAGE_READ;
+	return state == LEDGER_FSYNC || state == LEDGER_DIRTY_LIMIT ? 1 : -1;
+}
+
+/*
+ * The ledger of one thread. `word` holds its state and since when, so that both change at once: since_ns
+ * << LEDGER_SHIFT | state. Whoever changes it adds the time that has passed to `ns`.
+ */
+enum { LEDGER_SHIFT = 4, LEDGER_STATE_MASK = (1 << LEDGER_SHIFT) - 1 };
+enum thread_life { THREAD_FREE, THREAD_ALIVE, THREAD_ENDED };
+
+struct thread {
+	__u64 word;
+	__u64 start_ns; /* of the ledger: the thread's own start, or when whystall met it */
+	__u64 ns[LEDGER_STATES];
+	__u64 waiting_ns[LEDGER_STATES]; /* while its trainer's waiting clock ran */
+	__u64 clock_ns;                  /* of that clock, up to where waiting_ns reaches */
+	__u64 cpu_base_ns;               /* the kernel's own counters when `ns` began; */
+	__u64 delay_base_ns;             /* ~0: from the next switch on */
+	__u64 owner_start_boot_ns;
+	__u32 owner;
+	__u32 tid;     /* as whystall's PID namespace knows it */
+	__u32 life;    /* enum thread_life */
+	__u32 place;   /* where it waits: index of a file_row + 1; 0: not known */
+	__u32 slept;   /* state of the sleep since the last switch; 0: none */
+	__u32 trainer; /* owner whose clock that is */
+	__u32 leader;  /* its waits run the waiting clock of its process */
+	__u32 reads; /* it waits for a read that counts in this place of `concurrency` + 1; 0: none */
+	__u32 beside; /* so many others were in flight when that began */
+	char comm[COMM_LEN];
+};
+
+/*
+ * A process's waiting clock runs while its first thread waits for something to work on. All in one word, so
+ * that it can be read at any time: its time while it stands, CLOCK_RUNS | when it would have begun while it
+ * runs.
+ */
+#define CLOCK_RUNS (1ULL << 63)
+
+static inline __attribute__((always_inline)) __u64 clock_read(__u64 clock, __u64 now_ns)
+{
+	return clock & CLOCK_RUNS ? now_ns - (clock & ~CLOCK_RUNS) : clock;
+}
+
+static inline __attribute__((always_inline)) __u64 clock_start(__u64 clock, __u64 now_ns)
+{
+	return clock & CLOCK_RUNS ? clock : CLOCK_RUNS | (now_ns - clock);
+}
+
+/* For one state of the first thread: does the clock run? A wait for a processor changes nothing. */
+static inline __attribute__((always_inline)) __u64 clock_in_state(__u64 clock, __u32 state,
+								  __u64 now_ns)
+{
+	if (state == LEDGER_RUNQUEUE)
+		return clock;
+	if (state == LEDGER_IPC || state == LEDGER_LOCK || state == LEDGER_NETWORK ||
+	    state == LEDGER_STORAGE_READ || state == LEDGER_STORAGE_META ||
+	    state == LEDGER_STORAGE_FAULT)
+		return clock_start(clock, now_ns);
+	return clock_read(clock, now_ns);
+}
+
+/*
+ * How long reads took by how many others were in flight when they began: of the job's threads on a file
+ * system, and of its requests on a device. The last class has that many or more.
+ */
+enum { CONCURRENCY_CLASSES = 17 };
+enum concurrency_kind { CONCURRENCY_FILE_SYSTEM, CONCURRENCY_DEVICE };
+
+struct concurrency {
+	__u32 number; /* of the file system or the device */
+	__u32 kind;   /* enum concurrency_kind */
+	__s64 now;    /* in flight */
+	__u64 count[CONCURRENCY_CLASSES];
+	__u64 ns[CONCURRENCY_CLASSES];
+};
+
+/* Rows that a process used last, by any of its threads: has it requests in flight? */
+enum { OWNER_ROWS = 4 };
+
 struct owner {
 	__u32 kind; /* enum owner_kind */
 	__u32 tgid; /* as the kernel knows it, in the initial PID namespace */
@@ -82,8 +194,14 @@ struct owner {
 	__u32 threads;     /* that were seen inside the window */
 	__u32 cmdline_len; /* 0: not known to BPF, user space asks /proc */
 	__u64 start_boot_ns;
-	__u64 end_boot_ns; /* 0 while it runs */
-	__u64 cgroup_id;   /* cgroup 2, or the row's cgroup for OWNER_CGROUP */
+	__u64 end_boot_ns;                     /* 0 while it runs */
+	__u64 cgroup_id;                       /* cgroup 2, or the row's cgroup for OWNER_CGROUP */
+	__u64 ended_ns[LEDGER_STATES];         /* of threads that have ended */
+	__u64 ended_waiting_ns[LEDGER_STATES]; /* likewise, while their trainer's clock ran */
+	__u32 rows[OWNER_ROWS];                /* index + 1 */
+	__u64 clock;                           /* the waiting clock */
+	__u32 trainer; /* owner: itself once it has forked, else its parent; itself without one */
+	__u32 parent;  /* owner; 0: not of the job */
 	char comm[COMM_LEN];
 	char cmdline[CMDLINE_LEN]; /* arguments, each ended by NUL; a name for other kinds */
 };
@@ -100,7 +218,10 @@ struct io_key {
 /* All that is counted for one key. Requests are counted at completion. */
 struct io_row {
 	struct io_key key;
-	__u32 live; /* 0: free */
+	__u32 live;  /* 0: free */
+	__u32 reads; /* index in `concurrency` + 1; 0: not counted there */
+	__u32 pad;
+	__u64 started; /* requests; counted for a job with a ledger, see waits.bpf.h */
 	__u64 requests;
 	__u64 bytes;
 	__u64 errors;
@@ -126,7 +247,7 @@ struct inflight {
 	__u32 bytes;  /* left to complete, without what was merged later */
 	__u16 flush;  /* an empty flush: has no D of its own */
 	__u16 merged; /* more is in it than at Q */
-	__u32 pad;
+	__u32 beside; /* so many of the job's reads were in flight on the device at Q */
 };
 
 /*
@@ -150,20 +271,28 @@ struct upper_bio {
 };
 
 /*
- * Bytes that an owner moved between a file's cached pages and a device. The path inside its file
- * system is copied when the row is made: soon after, nobody has the file open any more.
+ * Bytes that an owner moved between a file's cached pages and a device, and how long its threads waited for
+ * the file. The path inside its file system is copied when the row is made: soon after, nobody has the
+ * file open any more. Waits without a file are for a file system or for a device as a whole.
  */
 enum {
 	FILE_NAMES_LEN = 512,
 	FILE_NAMES_FULL = FILE_NAMES_LEN - 256, /* there may be no room for one more name */
 };
 
+enum file_kind { FILE_ITSELF, FILE_OF_FILE_SYSTEM, FILE_OF_DEVICE };
+
 struct file_row {
 	__u64 read_bytes;
 	__u64 write_bytes;
+	__u64 wait_ns[WAIT_KINDS];
 	__u64 owner_start_boot_ns;
 	__u32 owner;
 	__u32 file_system; /* its number, major << 20 | minor; stat's st_dev but for btrfs */
+	__u32 device;      /* that it is on; the file system's number where that has none */
+	__u32 kind;        /* enum file_kind */
+	__u32 reads;       /* index in `concurrency` + 1; 0: none was free */
+	__u32 pad;
 	__u32 names_len;
 	__u32 whole;                /* the names reach up to the root of the file system */
 	char names[FILE_NAMES_LEN]; /* of the file, its folder, and so on, each ended by NUL */
@@ -222,14 +351,17 @@ static inline __attribute__((always_inline)) int glob_matches(const volatile str
 	return (states & glob->end) != 0;
 }
 
-_Static_assert(sizeof(struct owner) == 320, "struct owner is read by user space");
+_Static_assert(sizeof(struct owner) == 592, "struct owner is read by user space");
+_Static_assert(LEDGER_STATES <= LEDGER_STATE_MASK + 1, "a state is part of a thread's word");
+_Static_assert(sizeof(struct thread) == 48 + 2 * 8 * LEDGER_STATES + 56,
+	       "struct thread is read by user space");
 _Static_assert(sizeof(struct io_key) == 12, "struct io_key is hashed: no padding");
-_Static_assert(sizeof(struct io_row) == 16 + 8 * 8 + 2 * 8 * HISTOGRAM_BUCKETS,
+_Static_assert(sizeof(struct io_row) == 24 + 9 * 8 + 2 * 8 * HISTOGRAM_BUCKETS,
 	       "struct io_row is read by user space");
 _Static_assert(sizeof(struct inflight) == 40, "struct inflight is read by user space");
 _Static_assert(sizeof(struct bio_entry) == 16, "struct bio_entry is read by user space");
 _Static_assert(sizeof(struct upper_bio) == 16, "struct upper_bio is read by user space");
-_Static_assert(sizeof(struct file_row) == 40 + FILE_NAMES_LEN,
+_Static_assert(sizeof(struct file_row) == 88 + FILE_NAMES_LEN,
 	       "struct file_row is read by user space");
 _Static_assert(sizeof(struct loss) == 64, "struct loss is read by user space");
 _Static_assert(HISTOGRAM_BUCKETS == 418, "the histogram spans 2^10 to 2^36 ns");

@@ -49,8 +49,13 @@ static __noinline void inflight_catch_up(struct inflight *e)
 	u32 index = e->row;
 	struct io_row *row = bpf_map_lookup_elem(&rows, &index);
 
-	if (!row || (!e->d_ns && !e->flush))
+	if (!row)
 		return;
+	if (!e->d_ns && !e->flush) {
+		row_unstart(index);
+		return;
+	}
+	concurrency_end(row->reads, 0, 0);
 	__sync_fetch_and_add(&loss.events_missed, 1);
 	__sync_fetch_and_add(&row->requests, 1);
 	__sync_fetch_and_add(&row->unissued, 1);
@@ -58,17 +63,20 @@ static __noinline void inflight_catch_up(struct inflight *e)
 }
 
 /* The request's place was taken by another one. */
-static __noinline void inflight_spill(u64 address, const struct inflight *new)
+static __noinline void inflight_spill(u64 address, struct inflight *new)
 {
 	struct inflight *e = bpf_map_lookup_elem(&spilled, &address);
 
-	if (e) {
+	if (e)
 		inflight_catch_up(e);
+	new->beside = row_start(new->row);
+	if (e) {
 		*e = *new;
 		return;
 	}
 	if (bpf_map_update_elem(&spilled, &address, new, BPF_NOEXIST)) {
 		__sync_fetch_and_add(&loss.requests_untracked, 1);
+		row_unstart(new->row);
 		return;
 	}
 	__sync_fetch_and_add(&spilled_now, 1);
@@ -76,7 +84,7 @@ static __noinline void inflight_spill(u64 address, const struct inflight *new)
 }
 
 /* Enter a request; `index` is its place, inflight_index(). */
-static __always_inline void inflight_add(u32 index, const struct inflight *new)
+static __always_inline void inflight_add(u32 index, struct inflight *new)
 {
 	struct inflight *e = bpf_map_lookup_elem(&inflight, &index);
 	u64 address = new->request;
@@ -88,6 +96,7 @@ static __always_inline void inflight_add(u32 index, const struct inflight *new)
 	if (before == address)
 		inflight_catch_up(e);
 	if (before == 0 || before == address) {
+		e->beside = row_start(new->row);
 		e->q_ns = new->q_ns;
 		e->d_ns = new->d_ns;
 		e->row = new->row;
@@ -225,6 +234,7 @@ TRACE_TWICE("block_rq_merge", block_request_merge, struct request *rq)
 	if (!e)
 		return 0;
 	walk.row = e->row;
+	row_unstart(e->row);
 	inflight_remove(rq, disk, e);
 	REPEAT(MAX_BIOS_PER_REQUEST, step_keep_row, &walk);
 	return 0;
@@ -335,6 +345,8 @@ static __always_inline void row_end_request(struct io_row *row, const struct inf
 	u64 device_ns;
 
 	__sync_fetch_and_add(&row->requests, 1);
+	if (row->reads)
+		concurrency_end(row->reads, e->beside, now - e->q_ns);
 	if (error)
 		__sync_fetch_and_add(&row->errors, 1);
 	if (e->flush) {

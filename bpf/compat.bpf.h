@@ -4,6 +4,8 @@
  * what the kernel's BTF says, never by its version. What concerns whole tracepoints is probed by user
  * space (collect/features.c) and arrives as a knob of config.bpf.h:
  *
+ *   config_has_filemap_fault  mm_filemap_fault came with v6.12 and tells the file of a page fault.
+ *                        Before it, the last page that the fault adds to the page cache stands in.
  *   config_has_io_start  block_io_start came with 5a80bd075f3b ("block: introduce block_io_start/
  *                        block_io_done tracepoints", 6.5). Before it there is no event at Q that
  *                        knows the request; block_getrq and the bio's address stand in.
@@ -12,6 +14,23 @@
 #define WHYSTALL_COMPAT_BPF_H
 
 #include <bpf/bpf_core_read.h>
+
+/* task_struct's on_cpu and on_rq became bytes in v7.0: read with the size that the kernel has. */
+static __always_inline bool compat_on_cpu(struct task_struct *t)
+{
+	return BPF_CORE_READ_BITFIELD_PROBED(t, on_cpu);
+}
+
+static __always_inline bool compat_on_rq(struct task_struct *t)
+{
+	return BPF_CORE_READ_BITFIELD_PROBED(t, on_rq);
+}
+
+/* How long a thread has been waiting for a processor in all; 0 without CONFIG_SCHED_INFO. */
+static __always_inline u64 run_delay(struct task_struct *t)
+{
+	return bpf_core_field_exists(t->sched_info) ? BPF_CORE_READ(t, sched_info.run_delay) : 0;
+}
 
 /* The mapping of a page added to the page cache. The tracepoint passes a folio since v5.16. */
 static __always_inline struct address_space *added_mapping(struct folio *folio)

@@ -30,8 +30,23 @@ extern const volatile __u32 config_max_rows;
 extern const volatile __u32 config_max_files;
 extern const volatile __u32 config_inflight_mask;
 
+/* Threads have a ledger: for a job, not for the whole host. */
+extern const volatile bool config_ledger;
+
+/* --threads: threads that have ended keep their places, while there is room. */
+extern const volatile bool config_keep_threads;
+
+/* Size of the table `threads`. */
+extern const volatile __u32 config_max_threads;
+
+/* Is this the major number of a GPU driver's devices? */
+extern const volatile __u8 config_gpu_majors[GPU_MAJORS];
+
 /* The kernel has the tracepoint block_io_start, see compat.bpf.h. */
 extern const volatile bool config_has_io_start;
+
+/* The kernel has the tracepoint mm_filemap_fault, see compat.bpf.h. */
+extern const volatile bool config_has_filemap_fault;
 
 /* A task may be preempted inside a program, see twice.bpf.h. */
 extern const volatile bool config_preemptible;

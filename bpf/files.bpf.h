@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* Which files an owner's requests were for, where a cached page tells. */
+/* The files of an owner: what it moves and waits for. */
 #ifndef WHYSTALL_FILES_BPF_H
 #define WHYSTALL_FILES_BPF_H
 
-#include "deferred.bpf.h"
+#include "concurrency.bpf.h"
+#include "owner.bpf.h"
 
 enum { MAX_PATH_DEPTH = 24 };
 
@@ -42,80 +43,78 @@ static __always_inline void file_copy_names(struct file_row *file, struct inode 
 	file->names_len = used;
 }
 
-/* The row of a file and an owner, made if it is their first request; NULL when there is no room. */
-static __noinline struct file_row *file_find(struct inode *inode, u32 owner, u32 op)
+/* No row, see file_find(). */
+enum { FILE_NONE = 0xffffffffu };
+
+/* The device that a file system is on; its own number where that is none's. */
+static __always_inline u32 device_of_file_system(struct super_block *sb)
 {
-	struct file_key key = { .owner = owner };
+	struct block_device *bdev = BPF_CORE_READ(sb, s_bdev);
+
+	return bdev ? BPF_CORE_READ(bdev, bd_dev) : BPF_CORE_READ(sb, s_dev);
+}
+
+/* The row of a key, FILE_NONE if it has none yet. */
+static __always_inline u32 file_row_find(const struct file_key *key)
+{
+	u32 *found = bpf_map_lookup_elem(&file_by_key, key);
+
+	return found ? *found : FILE_NONE;
+}
+
+/* A new row for a key; `inode` names it, where it is a file. */
+static __always_inline u32 file_row_new(const struct file_key *key, u32 device, struct inode *inode,
+					u32 limit)
+{
 	struct file_row *file;
 	struct owner *o;
-	u32 *found, index;
+	u32 index;
 
-	key.inode_number = BPF_CORE_READ(inode, i_ino);
-	key.generation = BPF_CORE_READ(inode, i_generation);
-	key.file_system = BPF_CORE_READ(inode, i_sb, s_dev);
-	found = bpf_map_lookup_elem(&file_by_key, &key);
-	if (found) {
-		file = bpf_map_lookup_elem(&files, found);
-		/* It may have had no name in memory before. */
-		if (file && !file->names_len)
-			file_copy_names(file, inode);
-		return file;
-	}
-	if (files_used >= max_files(op))
-		return NULL;
+	if (files_used >= limit)
+		return FILE_NONE;
 	index = __sync_fetch_and_add(&files_used, 1);
 	file = bpf_map_lookup_elem(&files, &index);
 	if (!file)
-		return NULL;
-	o = owner_get(owner);
+		return FILE_NONE;
+	o = owner_get(key->owner);
 	if (o)
 		file->owner_start_boot_ns = o->start_boot_ns;
-	file->owner = owner;
-	file->file_system = key.file_system;
-	file_copy_names(file, inode);
+	file->owner = key->owner;
+	file->file_system = key->file_system;
+	file->device = device;
+	file->kind = key->kind;
+	if (config_ledger && key->kind != FILE_OF_DEVICE)
+		file->reads = concurrency_find(CONCURRENCY_FILE_SYSTEM, key->file_system);
+	if (inode)
+		file_copy_names(file, inode);
 	/* When another CPU was faster this row stays behind, empty. */
-	bpf_map_update_elem(&file_by_key, &key, &index, BPF_NOEXIST);
-	found = bpf_map_lookup_elem(&file_by_key, &key);
-	return found ? bpf_map_lookup_elem(&files, found) : NULL;
+	bpf_map_update_elem(&file_by_key, key, &index, BPF_NOEXIST);
+	return file_row_find(key);
 }
 
-/*
- * Is the inode one of a file system on the bio's device? Direct I/O may have a mapped file as its memory.
- * (btrfs has several devices, and names none.)
- */
-static __always_inline bool is_on_device(struct inode *inode, struct bio *bio)
+/* The row of a file and an owner, made if it is the first time; FILE_NONE when there is no room. */
+static __noinline u32 file_find(struct inode *inode, u32 owner, u32 op)
 {
+	struct file_key key = { .owner = owner, .kind = FILE_ITSELF };
 	struct super_block *sb = BPF_CORE_READ(inode, i_sb);
-	struct block_device *bdev = BPF_CORE_READ(sb, s_bdev);
-
-	if (!bdev)
-		return BPF_CORE_READ(sb, s_magic) == BTRFS_SUPER_MAGIC;
-	return BPF_CORE_READ(bdev, bd_disk) == BPF_CORE_READ(bio, bi_bdev, bd_disk);
-}
-
-static __noinline void file_add_cached(struct bio *bio, u32 owner, u32 op)
-{
-	struct inode *inode = inode_of_mapping(page_mapping_bits(bio_first_page(bio)));
 	struct file_row *file;
-	u32 bytes;
+	u32 index, device;
 
-	if (!inode || (BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFREG ||
-	    !is_on_device(inode, bio))
-		return;
-	file = file_find(inode, owner, op);
-	if (!file) {
-		__sync_fetch_and_add(&loss.files_dropped, 1);
-		return;
+	key.inode_number = BPF_CORE_READ(inode, i_ino);
+	key.generation = BPF_CORE_READ(inode, i_generation);
+	key.file_system = BPF_CORE_READ(sb, s_dev);
+	index = file_row_find(&key);
+	if (index == FILE_NONE) {
+		device = device_of_file_system(sb);
+		if ((BPF_CORE_READ(inode, i_mode) & S_IFMT) == S_IFBLK)
+			device = BPF_CORE_READ(inode, i_rdev);
+		return file_row_new(&key, device, inode, max_files(op));
 	}
-	bytes = BPF_CORE_READ(bio, bi_iter.bi_size);
-	__sync_fetch_and_add(op == IO_READ ? &file->read_bytes : &file->write_bytes, bytes);
-}
-
-/* Count a bio for the file that its first page belongs to. */
-static __always_inline void file_add(struct bio *bio, u32 owner, u32 op)
-{
-	if (owner >= OWNER_FIRST && op <= IO_WRITE && !is_direct(bio))
-		file_add_cached(bio, owner, op);
+	file = bpf_map_lookup_elem(&files, &index);
+	/* It may have had no name in memory before. */
+	if (file && !file->names_len)
+		file_copy_names(file, inode);
+	return index;
 }
 
 #endif

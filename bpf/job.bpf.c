@@ -7,7 +7,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include "abi.h"
-#include "owner.bpf.h"
+#include "ledger.bpf.h"
 #include "twice.bpf.h"
 
 enum { MAX_ANCESTORS = 64, MAX_CGROUP_DEPTH = 64, MAX_CONTROLLERS = 16 };
@@ -92,20 +92,133 @@ static __always_inline bool ancestor_selected(struct task_struct *leader)
 	return false;
 }
 
-/* Give a thread its storage, once. */
-static __always_inline void thread_enter(struct task_struct *t, u32 owner)
+/*
+ * Out of the run queue on its own account? (Since "sched/eevdf: Implement delayed dequeue", v6.12, a
+ * sleeping task may stay in it for a while.)
+ */
+static __always_inline bool is_dequeued(struct task_struct *t)
 {
-	struct task *task = bpf_task_storage_get(&tasks, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct sched_entity *se = &t->se;
 
-	if (task)
-		task_set_owner(task, owner);
+	if (!compat_on_rq(t))
+		return true;
+	return bpf_core_field_exists(se->sched_delayed) && BPF_CORE_READ(t, se.sched_delayed);
+}
+
+/* What a thread does right now; for one that is not the current one. */
+static __always_inline void state_now(struct task_struct *t, const struct task *task,
+				      struct sleep *sleep)
+{
+	if (compat_on_cpu(t))
+		sleep->state = LEDGER_CPU;
+	else if (!is_dequeued(t))
+		sleep->state = LEDGER_RUNQUEUE;
 	else
+		sleep_read(t, task, sleep);
+}
+
+static __always_inline struct thread *thread_take(u32 *index)
+{
+	if (bpf_map_pop_elem(&free_threads, index)) {
+		if (threads_used >= config_max_threads)
+			return NULL;
+		*index = __sync_fetch_and_add(&threads_used, 1);
+	}
+	return bpf_map_lookup_elem(&threads, index);
+}
+
+/* Open the ledger of a thread that has none. A new thread is about to be put on a run queue. */
+static __noinline void ledger_open(struct task_struct *t, struct task *task, bool new)
+{
+	struct sleep sleep = { .state = LEDGER_RUNQUEUE };
+	struct thread *thread;
+	struct owner *o;
+	u32 index;
+	u64 now, word;
+
+	if (task->thread || BPF_CORE_READ(t, __state) == TASK_DEAD)
+		return;
+	thread = thread_take(&index);
+	if (!thread) {
+		task->thread = THREAD_NONE;
 		__sync_fetch_and_add(&loss.threads_dropped, 1);
+		return;
+	}
+	__builtin_memset(thread, 0, sizeof(*thread));
+	o = owner_get(task->owner);
+	if (o)
+		thread->owner_start_boot_ns = o->start_boot_ns;
+	thread->owner = task->owner;
+	thread->leader = BPF_CORE_READ(t, group_leader) == t;
+	thread->tid = visible_tid(t);
+	bpf_core_read(thread->comm, sizeof(thread->comm), &t->comm);
+	thread->cpu_base_ns = thread->delay_base_ns = ~0ULL;
+	if (!new)
+		state_now(t, task, &sleep);
+	/* The kernel brings its counters up to date when a thread stops, and when it starts. */
+	if (new || sleep.state > LEDGER_RUNQUEUE) {
+		thread->cpu_base_ns = BPF_CORE_READ(t, se.sum_exec_runtime);
+		thread->delay_base_ns = run_delay(t);
+	}
+	now = bpf_ktime_get_ns();
+	thread->start_ns = now;
+	thread->place = sleep_place(&sleep, task->owner);
+	thread->word = now << LEDGER_SHIFT | sleep.state;
+	if (o && thread->leader)
+		o->clock = clock_in_state(o->clock, sleep.state, now);
+	thread->life = THREAD_ALIVE;
+	task->thread = index + 1;
+	if (new)
+		return;
+	/* What happened before it could be seen has left it in another state. */
+	sleep = (struct sleep){};
+	word = thread->word;
+	state_now(t, task, &sleep);
+	if (sleep.state != word_state(word))
+		ledger_move(thread, word, sleep.state, bpf_ktime_get_ns());
 }
 
 static __always_inline bool in_job(u32 owner)
 {
 	return owner >= OWNER_FIRST || owner == OWNER_FOLDED;
+}
+
+/* Give a thread its storage and its ledger, once. `new`: it has not run yet. */
+static __always_inline void thread_enter(struct task_struct *t, u32 owner, bool new)
+{
+	struct task *task = bpf_task_storage_get(&tasks, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!task) {
+		__sync_fetch_and_add(&loss.threads_dropped, 1);
+		return;
+	}
+	task_set_owner(task, owner);
+	if (config_ledger && in_job(owner))
+		ledger_open(t, task, new);
+}
+
+/*
+ * A process of the job has a child in it. As far as can be told by now, a parent is a trainer and its
+ * children work for it.
+ */
+static __always_inline void owner_set_parent(u32 child, u32 parent)
+{
+	struct owner *new = owner_get(child);
+	struct owner *o = owner_get(parent);
+
+	if (child < OWNER_FIRST || parent < OWNER_FIRST || !o || !new)
+		return;
+	new->parent = new->trainer = parent;
+	o->trainer = parent;
+}
+
+/* A process of the job, or outside it, has a child that is of the job. */
+static __always_inline u32 owner_fork(struct task_struct *child, u32 parent)
+{
+	u32 index = owner_new(child, parent >= OWNER_FIRST ? owner_get(parent) : NULL);
+
+	owner_set_parent(index, parent);
+	return index;
 }
 
 /*
@@ -129,7 +242,7 @@ TRACE_TWICE("task_newtask", job_fork, struct task_struct *child)
 	}
 	if (child->tgid == parent->tgid) {
 		if (in_job(owner))
-			thread_enter(child, owner);
+			thread_enter(child, owner, true);
 		return 0;
 	}
 	if (config_all)
@@ -138,8 +251,7 @@ TRACE_TWICE("task_newtask", job_fork, struct task_struct *child)
 		return 0;
 	if (in_job(owner) || (attaching && (process_selected(child) || ancestor_selected(child))) ||
 	    task_in_cgroup(child))
-		thread_enter(child,
-			     owner_new(child, owner >= OWNER_FIRST ? owner_get(owner) : NULL));
+		thread_enter(child, owner_fork(child, owner), true);
 	return 0;
 }
 
@@ -150,11 +262,19 @@ TRACE_TWICE("sched_process_exec", job_exec, struct task_struct *t)
 {
 	struct task *task = bpf_task_storage_get(&tasks, t, NULL, 0);
 	u32 index = task ? task->owner : OWNER_OUTSIDE;
+	struct thread *thread = thread_of(task);
 	struct owner *o;
+
+	/* Of several threads the one that calls exec goes on, under the leader's ID. */
+	if (thread) {
+		thread->tid = visible_tid(t);
+		thread->leader = 1;
+		bpf_core_read(thread->comm, sizeof(thread->comm), &t->comm);
+	}
 
 	if (!in_job(index) && config_glob && name_selected(t) && visible_pid(t)) {
 		index = owner_new(t, NULL);
-		thread_enter(t, index);
+		thread_enter(t, index, false);
 	}
 	if (index < OWNER_FIRST)
 		return 0;
@@ -207,18 +327,21 @@ TRACE_TWICE("cgroup_attach_task", job_cgroup_attach, struct cgroup *cgroup, cons
 		    BPF_CORE_READ(cgroup, root) != BPF_CORE_READ(t, cgroups, dfl_cgrp, root) ||
 			    !cgroup_selected(cgroup))
 		return 0;
-	thread_enter(t, owner_new(leader, NULL));
+	thread_enter(t, owner_new(leader, NULL), false);
 	/* Its other threads find out at their next request. */
 	__sync_fetch_and_add(&membership_epoch, 1);
 	return 0;
 }
 
-/* Every thread that exists when whystall starts; run until a round finds no new process. */
+/*
+ * Every thread that exists when whystall starts; run until a round finds no new process. Later again for the
+ * threads of processes that have joined.
+ */
 SEC("iter/task")
 int job_adopt(struct bpf_iter__task *ctx)
 {
 	struct task_struct *t = ctx->task;
-	struct task_struct *leader;
+	struct task_struct *leader, *parent;
 	u32 owner;
 
 	if (!t || is_kernel_thread(t))
@@ -232,10 +355,13 @@ int job_adopt(struct bpf_iter__task *ctx)
 		if (!process_selected(leader) && !ancestor_selected(leader))
 			return 0;
 		owner = owner_new(leader, NULL);
+		parent = BPF_CORE_READ(leader, real_parent, group_leader);
+		owner_set_parent(owner, owner_find(BPF_CORE_READ(parent, tgid),
+						   BPF_CORE_READ(parent, start_boottime)));
 		/* One that found no place may be met as unknown again: it must not ask for a round. */
 		if (owner >= OWNER_FIRST)
 			adopted++;
 	}
-	thread_enter(t, owner);
+	thread_enter(t, owner, false);
 	return 0;
 }

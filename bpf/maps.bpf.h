@@ -13,6 +13,8 @@
 enum {
 	MAX_OWNERS = 4096,
 	MAX_PROCESSES = 4 * MAX_OWNERS, /* those without an owner of their own included */
+	MAX_THREADS = 8192,
+	MAX_CONCURRENCY = 256,
 	MAX_ROWS = 2048 + RESERVED_ROWS,
 	MAX_INFLIGHT = 16384, /* a power of two, also when user space changes it */
 	MAX_SPILLED = 4096,
@@ -43,8 +45,13 @@ struct task {
 	u32 owner;
 	u32 epoch; /* of membership, when `owner` was set to OWNER_OUTSIDE */
 	struct task_row rows[TASK_ROWS];
-	bool counted; /* in owner.threads */
+	bool counted;     /* in owner.threads */
+	u32 thread;       /* index + 1 in `threads`; 0: none yet, THREAD_NONE: none any more */
+	u64 fault_inode;  /* of the last fault that was looked up in a file's cache */
+	u64 fault_number; /* which one that was, see fault_note() */
 };
+
+enum { THREAD_NONE = 0xffffffffu };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
@@ -70,6 +77,37 @@ struct {
 	__uint(max_entries, MAX_OWNERS);
 	__type(value, u32);
 } MAP_LINKAGE free_owners SEC(".maps");
+
+/* By index, handed out in turn; `concurrency_by_number` finds the index. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, MAX_CONCURRENCY);
+	__type(key, u32);
+	__type(value, struct concurrency);
+} MAP_LINKAGE concurrency SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_CONCURRENCY);
+	__type(key, u64); /* kind << 32 | number */
+	__type(value, u32);
+} MAP_LINKAGE concurrency_by_number SEC(".maps");
+
+/* The ledgers, by index, handed out like owners. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, MAX_THREADS);
+	__type(key, u32);
+	__type(value, struct thread);
+} MAP_LINKAGE threads SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, MAX_THREADS);
+	__type(value, u32);
+} MAP_LINKAGE free_threads SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -177,7 +215,7 @@ struct file_key {
 	u32 generation; /* tells it from an earlier file with this number */
 	u32 file_system;
 	u32 owner;
-	u32 pad;
+	u32 kind; /* enum file_kind */
 };
 
 struct {
@@ -240,6 +278,7 @@ enum twice {
 	TWICE_job_cgroup_attach,
 	TWICE_page_added,
 	TWICE_page_dirtied,
+	TWICE_page_faulted,
 	TWICE_upper_start,
 	TWICE_upper_complete,
 	TWICE_PROGRAMS,
@@ -258,6 +297,8 @@ extern struct loss loss;
 /* Indexes handed out so far; they go on beyond the tables' ends, which are config_max_*. */
 extern __u32 owners_used;
 extern __u32 rows_used;
+extern __u32 threads_used;
+extern __u32 concurrency_used;
 extern __u32 reserved_rows_used;
 
 extern __u32 files_used;
@@ -269,6 +310,13 @@ extern __u64 upper_bios_now;
 /* Entries in `spilled`, and how many there ever were. The lookup is skipped while there are none. */
 extern __u64 spilled_now;
 extern __u64 spilled_total;
+
+/* Threads whose ledgers are being, and have been, added to their owners': equal while none is. */
+extern __u64 closings_begun;
+extern __u64 closings_done;
+
+/* Waits of 32-bit programs, whose system calls are not told apart. */
+extern __u64 compat_sleeps;
 
 /* Processes of the job that are alive. */
 extern __s64 job_alive;

@@ -4,6 +4,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include "abi.h"
+#include "calls.bpf.h"
 #include "kernel_owner.bpf.h"
 #include "twice.bpf.h"
 
@@ -41,6 +42,8 @@ TRACE_TWICE("mm_filemap_add_to_page_cache", page_added, struct folio *folio)
 		if (!task || task->owner == OWNER_OUTSIDE)
 			return 0;
 	}
+	if (config_ledger && !config_has_filemap_fault && task && task->thread)
+		fault_note_added(task, bpf_get_current_task_btf(), (struct inode *)inode);
 	/* A kernel thread: for whom it reads is not known. */
 	inode_note(&inode_readers, inode, before, task ? task->owner : OWNER_UNKNOWN);
 	return 0;

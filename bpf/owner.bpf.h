@@ -13,17 +13,17 @@ static __always_inline bool is_kernel_thread(const struct task_struct *t)
 }
 
 /*
- * The process's PID as whystall's own namespace knows it; 0 if it cannot be seen from there.
+ * The thread's ID as whystall's own PID namespace knows it; 0 if it cannot be seen from there.
  * Namespaces are nested at most 32 deep (MAX_PID_NS_LEVEL).
  */
-static __always_inline u32 visible_pid(struct task_struct *leader)
+static __always_inline u32 visible_tid(struct task_struct *t)
 {
 	struct pid *pid;
 	u32 level;
 
 	if (!config_pidns_inum)
-		return BPF_CORE_READ(leader, tgid);
-	pid = BPF_CORE_READ(leader, thread_pid);
+		return BPF_CORE_READ(t, pid);
+	pid = BPF_CORE_READ(t, thread_pid);
 	level = BPF_CORE_READ(pid, level);
 	for (u32 i = 0; i <= 32 && i <= level; i++) {
 		struct upid upid;
@@ -34,6 +34,12 @@ static __always_inline u32 visible_pid(struct task_struct *leader)
 			return upid.nr;
 	}
 	return 0;
+}
+
+/* The process's PID: its leader's. */
+static __always_inline u32 visible_pid(struct task_struct *leader)
+{
+	return visible_tid(leader);
 }
 
 static __always_inline struct owner *owner_get(u32 index)
@@ -127,6 +133,7 @@ static __noinline u32 owner_new(struct task_struct *leader, const struct owner *
 	if (!o)
 		return owner_drop(tgid);
 	o->tgid = tgid;
+	o->trainer = index;
 	o->pid = visible_pid(leader);
 	o->ppid = visible_pid(BPF_CORE_READ(leader, real_parent, group_leader));
 	o->start_boot_ns = BPF_CORE_READ(leader, start_boottime);

@@ -113,6 +113,9 @@ static __noinline u32 row_find(const struct io_key *key)
 	if (!row)
 		return ROW_NONE;
 	row->key = *key;
+	row->reads = 0;
+	if (config_ledger && key->op == IO_READ && key->owner >= OWNER_FIRST)
+		row->reads = concurrency_find(CONCURRENCY_DEVICE, key->device);
 	row->live = 1;
 	if (!bpf_map_update_elem(&row_by_key, key, &index, BPF_NOEXIST))
 		return index;
@@ -127,13 +130,19 @@ static __noinline u32 row_find(const struct io_key *key)
 static __noinline u32 row_or_folded(struct io_key *key)
 {
 	u32 index = row_find(key);
+	struct owner *o;
 
 	if (index == ROW_NONE) {
 		key->owner = OWNER_FOLDED;
 		index = row_find(key);
 	}
-	if (index == ROW_NONE)
+	if (index == ROW_NONE) {
 		__sync_fetch_and_add(&loss.requests_untracked, 1);
+		return index;
+	}
+	o = config_ledger ? owner_get(key->owner) : NULL;
+	if (o)
+		o->rows[(key->device + key->op) % OWNER_ROWS] = index + 1;
 	return index;
 }
 
@@ -167,6 +176,46 @@ static __always_inline bool is_lower(struct bio *bio)
 		return false;
 	note_hidden(disk);
 	return true;
+}
+
+/*
+ * Is the inode one of a file system on the bio's device? Direct I/O may have a mapped file as its memory.
+ * (btrfs has several devices, and names none.)
+ */
+static __always_inline bool is_on_device(struct inode *inode, struct bio *bio)
+{
+	struct super_block *sb = BPF_CORE_READ(inode, i_sb);
+	struct block_device *bdev = BPF_CORE_READ(sb, s_bdev);
+
+	if (!bdev)
+		return BPF_CORE_READ(sb, s_magic) == BTRFS_SUPER_MAGIC;
+	return BPF_CORE_READ(bdev, bd_disk) == BPF_CORE_READ(bio, bi_bdev, bd_disk);
+}
+
+static __noinline void file_add_cached(struct bio *bio, u32 owner, u32 op)
+{
+	struct inode *inode = inode_of_mapping(page_mapping_bits(bio_first_page(bio)));
+	struct file_row *file;
+	u32 bytes, index;
+
+	if (!inode || (BPF_CORE_READ(inode, i_mode) & S_IFMT) != S_IFREG ||
+	    !is_on_device(inode, bio))
+		return;
+	index = file_find(inode, owner, op);
+	file = bpf_map_lookup_elem(&files, &index);
+	if (!file) {
+		__sync_fetch_and_add(&loss.files_dropped, 1);
+		return;
+	}
+	bytes = BPF_CORE_READ(bio, bi_iter.bi_size);
+	__sync_fetch_and_add(op == IO_READ ? &file->read_bytes : &file->write_bytes, bytes);
+}
+
+/* Count a bio for the file that its first page belongs to. */
+static __always_inline void file_add(struct bio *bio, u32 owner, u32 op)
+{
+	if (owner >= OWNER_FIRST && op <= IO_WRITE && !is_direct(bio))
+		file_add_cached(bio, owner, op);
 }
 
 /* A task's bio: its row is most often one of the last that it used. */
@@ -213,6 +262,28 @@ static __always_inline u32 row_of_submitter(struct bio *bio, u32 device, u32 op)
 	if (!key.lower)
 		file_add(bio, key.owner, op);
 	return row;
+}
+
+/* A request of the row has started. Returns how many of the job's reads are in flight on its device. */
+static __always_inline u32 row_start(u32 index)
+{
+	struct io_row *row = config_ledger ? bpf_map_lookup_elem(&rows, &index) : NULL;
+
+	if (!row)
+		return 0;
+	__sync_fetch_and_add(&row->started, 1);
+	return concurrency_begin(row->reads);
+}
+
+/* One that has started goes on as part of another one, or never did. */
+static __always_inline void row_unstart(u32 index)
+{
+	struct io_row *row = config_ledger ? bpf_map_lookup_elem(&rows, &index) : NULL;
+
+	if (!row)
+		return;
+	__sync_fetch_and_add(&row->started, -1);
+	concurrency_end(row->reads, 0, 0);
 }
 
 static __always_inline void row_add_bytes(u32 index, u32 bytes)

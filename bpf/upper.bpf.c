@@ -31,8 +31,10 @@ TRACE_TWICE("block_bio_queue", upper_start, struct bio *bio)
 	upper_end_missed(address);
 	if (bpf_map_update_elem(&upper_bios, &address, &entry, BPF_NOEXIST))
 		__sync_fetch_and_add(&loss.requests_untracked, 1);
-	else
+	else {
+		row_start(entry.row);
 		__sync_fetch_and_add(&upper_bios_now, 1);
+	}
 	return 0;
 }
 

@@ -28,6 +28,7 @@ static __noinline void upper_end(u64 address, bool error)
 		return;
 	__sync_fetch_and_add(&row->requests, 1);
 	__sync_fetch_and_add(&row->bytes, bio.bytes);
+	concurrency_end(row->reads, 0, 0);
 	if (error)
 		__sync_fetch_and_add(&row->errors, 1);
 	row_add_device_latency(row, bpf_ktime_get_ns() - bio.q_ns);
@@ -41,6 +42,7 @@ static __always_inline void upper_end_missed(u64 address)
 
 	if (!row)
 		return;
+	concurrency_end(row->reads, 0, 0);
 	__sync_fetch_and_add(&loss.events_missed, 1);
 	__sync_fetch_and_add(&row->requests, 1);
 	__sync_fetch_and_add(&row->unissued, 1);

@@ -49,16 +49,46 @@ enum { BPF_LOCAL_STORAGE_GET_F_CREATE = 1 };
 enum { BPF_F_NO_PREALLOC = 1, BPF_F_MMAPABLE = 1 << 10 };
 
 /* include/linux/sched.h */
+#define TASK_UNINTERRUPTIBLE 0x0002
+#define __TASK_STOPPED 0x0004
+#define __TASK_TRACED 0x0008
+#define TASK_DEAD 0x0080
+#define PF_EXITING 0x00000004
+#define PF_IO_WORKER 0x00000010
 #define PF_WQ_WORKER 0x00000020
 #define PF_KTHREAD 0x00200000
 
 /* include/uapi/linux/stat.h */
 #define S_IFMT 0170000
-#define S_IFREG 0100000
+#define S_IFIFO 0010000
+#define S_IFCHR 0020000
+#define S_IFDIR 0040000
 #define S_IFBLK 0060000
+#define S_IFREG 0100000
+#define S_IFSOCK 0140000
+
+/* include/uapi/asm-generic/poll.h */
+struct pollfd {
+	int fd;
+	short events;
+	short revents;
+};
+
+/* include/linux/socket.h */
+#define AF_INET 2
+#define AF_INET6 10
+#define AF_SMC 43
 
 /* include/uapi/linux/magic.h */
 #define BTRFS_SUPER_MAGIC 0x9123683E
+#define BDEVFS_MAGIC 0x62646576
+#define ANON_INODE_FS_MAGIC 0x09041934
+#define PROC_SUPER_MAGIC 0x9fa0
+#define SYSFS_MAGIC 0x62656572
+#define DEBUGFS_MAGIC 0x64626720
+#define TRACEFS_MAGIC 0x74726163
+#define CGROUP_SUPER_MAGIC 0x27e0eb
+#define CGROUP2_SUPER_MAGIC 0x63677270
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -82,6 +112,7 @@ struct rb_root {
 
 struct rb_root_cached {
 	struct rb_root rb_root;
+	struct rb_node *rb_leftmost;
 };
 
 /* Processes */
@@ -115,8 +146,48 @@ struct mm_struct {
 	struct task_struct *owner;
 };
 
+/* The registers that a system call came with. */
+struct pt_regs {
+#if defined(__TARGET_ARCH_x86)
+	unsigned long di;
+	unsigned long si;
+	unsigned long dx;
+	unsigned long r10;
+	unsigned long orig_ax;
+#else
+	u64 regs[31];
+	u64 orig_x0;
+	s32 syscallno;
+#endif
+};
+
+struct thread_info {
+	unsigned long flags;
+	u32 status;
+};
+
+struct sched_entity {
+	unsigned char sched_delayed;
+	u64 sum_exec_runtime;
+};
+
+struct sched_info {
+	unsigned long long run_delay;
+};
+
 struct task_struct {
+	struct thread_info thread_info;
+	unsigned int __state;
 	unsigned int flags;
+	int on_cpu;
+	int on_rq;
+	struct sched_entity se;
+	struct sched_info sched_info;
+	unsigned int in_iowait : 1;
+	unsigned long min_flt;
+	unsigned long maj_flt;
+	struct nameidata *nameidata;
+	struct files_struct *files;
 	int pid;
 	int tgid;
 	struct task_struct *real_parent;
@@ -201,8 +272,13 @@ struct file_system_type {
 	const char *name;
 };
 
+struct backing_dev_info {
+	unsigned long last_bdp_sleep;
+};
+
 struct super_block {
 	unsigned int s_dev;
+	struct backing_dev_info *s_bdi;
 	unsigned long s_magic;
 	struct block_device *s_bdev;
 	struct file_system_type *s_type;
@@ -219,6 +295,7 @@ struct hlist_head {
 struct inode {
 	unsigned short i_mode;
 	unsigned long i_ino;
+	unsigned int i_rdev;
 	unsigned int i_generation;
 	struct super_block *i_sb;
 	struct address_space *i_mapping;
@@ -232,6 +309,7 @@ struct qstr {
 struct dentry {
 	struct dentry *d_parent;
 	struct qstr d_name;
+	struct inode *d_inode;
 	union {
 		struct hlist_node d_alias;
 	} d_u;
@@ -262,6 +340,57 @@ struct anon_vma {
 struct anon_vma_chain {
 	struct vm_area_struct *vma;
 	struct rb_node rb;
+};
+
+/* Open files, and what a thread may wait for through them */
+
+struct path {
+	struct dentry *dentry;
+};
+
+struct file {
+	struct inode *f_inode;
+	struct path f_path;
+	void *private_data;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+/* A path on its way to an inode. */
+struct nameidata {
+	struct path path;
+};
+
+struct sock_common {
+	unsigned short skc_family;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+};
+
+struct socket {
+	struct sock *sk;
+};
+
+struct eventpoll {
+	struct rb_root_cached rbr;
+};
+
+struct epoll_filefd {
+	struct file *file;
+};
+
+struct epitem {
+	struct rb_node rbn;
+	struct epoll_filefd ffd;
 };
 
 /* The block layer */

@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,12 +12,16 @@
 #include <unistd.h>
 
 #include "base/units.h"
+#include "collect/bpf_threads.h"
 #include "collect/diskstats.h"
 #include "collect/procfs.h"
 #include "whystall.skel.h"
 
 /* So many requests in flight are looked at in one call; the rest comes with the next. */
 enum { MAX_SUSPECTS = 1024 };
+
+/* Threads would have to end within each of so many readings. */
+enum { MAX_READINGS = 1000 };
 
 /* Map a table; NULL with `fault` set. */
 static void *map_table(struct bpf_map *map, size_t *size, struct fault *fault)
@@ -57,6 +62,12 @@ int bpf_maps_open(struct bpf_maps *maps, struct whystall_bpf *skel, struct fault
 	maps->files = map_table(skel->maps.files, &maps->files_size, fault);
 	if (!maps->files)
 		return -ENOMEM;
+	maps->threads = map_table(skel->maps.threads, &maps->threads_size, fault);
+	if (!maps->threads)
+		return -ENOMEM;
+	maps->concurrency = map_table(skel->maps.concurrency, &maps->concurrency_size, fault);
+	if (!maps->concurrency)
+		return -ENOMEM;
 	for (uint32_t i = 0; i < OWNER_FIRST; i++)
 		maps->owners[i].kind = OWNER_FIXED;
 	return 0;
@@ -74,6 +85,8 @@ void bpf_maps_close(struct bpf_maps *maps)
 	unmap(maps->owners, maps->owners_size);
 	unmap(maps->inflight, maps->inflight_size);
 	unmap(maps->files, maps->files_size);
+	unmap(maps->threads, maps->threads_size);
+	unmap(maps->concurrency, maps->concurrency_size);
 	mounts_free(&maps->mounts);
 	free(maps->notes);
 	free(maps->retired);
@@ -153,6 +166,36 @@ static int read_owners(struct bpf_maps *maps, struct sample *sample)
 }
 
 /*
+ * A thread that ends moves from the one table to the other: read both again when that happened meanwhile,
+ * or its time would be in none or in both.
+ */
+static int read_owners_and_threads(struct bpf_maps *maps, struct sample *sample)
+{
+	const struct whystall_bpf *skel = maps->skel;
+	int err = 0;
+
+	for (int i = 0; !err && i < MAX_READINGS; i++) {
+		uint64_t done = __atomic_load_n(&skel->bss->closings_done, __ATOMIC_ACQUIRE);
+
+		if (done != __atomic_load_n(&skel->bss->closings_begun, __ATOMIC_ACQUIRE) &&
+		    i + 1 < MAX_READINGS) {
+			sched_yield();
+			continue;
+		}
+		sample->owner_count = 0;
+		sample->thread_count = 0;
+		err = read_owners(maps, sample);
+		if (!err)
+			err = bpf_threads_copy(maps, sample);
+		if (done == __atomic_load_n(&skel->bss->closings_begun, __ATOMIC_ACQUIRE))
+			break;
+	}
+	sample->has_ledger = skel->rodata->config_ledger;
+	bpf_threads_add_open(sample);
+	return err;
+}
+
+/*
  * Bios whose start BPF did not see: the kernel did not run the program, and says how often. Where there
  * is a second one, that is asked: it steps in for the first.
  */
@@ -167,6 +210,22 @@ static uint64_t missed_starts(const struct bpf_maps *maps)
 	if (!skel->bss->upper_attached || bpf_obj_get_info_by_fd(fd, &info, &size) != 0)
 		return 0;
 	return info.recursion_misses;
+}
+
+static int read_concurrency(const struct bpf_maps *maps, struct sample *sample)
+{
+	uint32_t limit = bpf_map__max_entries(maps->skel->maps.concurrency);
+	uint32_t end = at_most(
+		__atomic_load_n(&maps->skel->bss->concurrency_used, __ATOMIC_ACQUIRE), limit);
+
+	for (uint32_t i = 0; i < end; i++) {
+		struct concurrency *c = sample_add_concurrency(sample);
+
+		if (!c)
+			return -ENOMEM;
+		*c = maps->concurrency[i];
+	}
+	return 0;
 }
 
 /* Disks that /proc/diskstats leaves out. */
@@ -208,7 +267,9 @@ int bpf_maps_read(struct bpf_maps *maps, struct sample *sample)
 			err = -ENOMEM;
 	}
 	if (!err)
-		err = read_owners(maps, sample);
+		err = read_owners_and_threads(maps, sample);
+	if (!err)
+		err = read_concurrency(maps, sample);
 	if (!err)
 		err = read_hidden_disks(maps, sample);
 	sample->loss = *(const struct loss *)&maps->skel->bss->loss;
@@ -250,6 +311,9 @@ static bool is_idle(const struct sample *disks, uint32_t device)
 static void count_missed(struct bpf_maps *maps, const struct inflight *e)
 {
 	struct io_row *row = &maps->rows[e->row];
+
+	if (row->reads && row->reads <= bpf_map__max_entries(maps->skel->maps.concurrency))
+		__atomic_fetch_add(&maps->concurrency[row->reads - 1].now, -1, __ATOMIC_RELAXED);
 
 	__atomic_fetch_add(&row->requests, 1, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&row->unissued, 1, __ATOMIC_RELAXED);
@@ -536,6 +600,11 @@ static int retire(struct bpf_maps *maps, uint32_t index, struct fault *fault)
 	}
 	if (rows)
 		return retired;
+	for (int i = 0; i < LEDGER_STATES; i++) {
+		maps->owners[OWNER_EXITED].ended_ns[i] += maps->owners[index].ended_ns[i];
+		maps->owners[OWNER_EXITED].ended_waiting_ns[i] +=
+			maps->owners[index].ended_waiting_ns[i];
+	}
 	memset(&maps->owners[index], 0, sizeof(maps->owners[index]));
 	maps->exited_processes++;
 	if (bpf_map_update_elem(free_owners, NULL, &index, BPF_ANY))

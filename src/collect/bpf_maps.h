@@ -28,7 +28,9 @@ struct bpf_maps {
 	struct owner *owners;
 	struct inflight *inflight;
 	struct file_row *files;
-	size_t rows_size, owners_size, inflight_size, files_size;
+	struct thread *threads;
+	struct concurrency *concurrency;
+	size_t rows_size, owners_size, inflight_size, files_size, threads_size, concurrency_size;
 	uint32_t max_rows, max_owners;
 
 	struct owner_note *notes;  /* by owner */
@@ -48,7 +50,7 @@ struct bpf_maps {
 
 int bpf_maps_open(struct bpf_maps *maps, struct whystall_bpf *skel, struct fault *fault);
 
-/* Append owners, rows and loss to the sample. Returns 0 or -ENOMEM. */
+/* Append owners, rows, threads and loss to the sample. Returns 0 or -ENOMEM. */
 int bpf_maps_read(struct bpf_maps *maps, struct sample *sample);
 
 /*

@@ -15,6 +15,7 @@
 #include "collect/bpf_maps.h"
 #include "collect/diskstats.h"
 #include "collect/features.h"
+#include "collect/gpu.h"
 #include "collect/procfs.h"
 #include "whystall.skel.h"
 
@@ -25,6 +26,7 @@ struct bpf_source {
 	struct whystall_bpf *skel;
 	struct bpf_maps maps;
 	const struct device_choices *devices;
+	__u32 membership_epoch; /* when threads were last looked for */
 };
 
 /* The errno of libbpf for something that `privileged` processes may do, as a fault. */
@@ -102,6 +104,7 @@ static int size_tables(struct whystall_bpf *skel, __u32 max_rows, struct fault *
 		return fault_set(fault, err, "cannot size the tables: %s", strerror(-err));
 	skel->rodata->config_max_rows = max_rows;
 	skel->rodata->config_max_owners = bpf_map__max_entries(skel->maps.owners);
+	skel->rodata->config_max_threads = bpf_map__max_entries(skel->maps.threads);
 	skel->rodata->config_max_files = bpf_map__max_entries(skel->maps.files);
 	skel->rodata->config_inflight_mask = bpf_map__max_entries(skel->maps.inflight) - 1;
 	return 0;
@@ -122,6 +125,24 @@ static void load_again(struct whystall_bpf *skel)
 		if (again)
 			bpf_program__set_autoload(again, bpf_program__autoload(program));
 	}
+}
+
+/* Threads have ledgers when a job is watched; of a whole host they would be too many. */
+static void configure_ledger(struct whystall_bpf *skel, const struct bpf_source_options *options,
+			     const struct features *features)
+{
+	bool ledger = !options->target->all && features->tracepoint[TP_SCHED_SWITCH] &&
+		      features->tracepoint[TP_SCHED_WAKEUP];
+	bool faults = ledger && features->tracepoint[TP_MM_FILEMAP_FAULT];
+
+	skel->rodata->config_ledger = ledger;
+	skel->rodata->config_keep_threads = options->keep_threads;
+	skel->rodata->config_has_filemap_fault = faults;
+	bpf_program__set_autoload(skel->progs.ledger_switch, ledger);
+	bpf_program__set_autoload(skel->progs.ledger_wakeup, ledger);
+	bpf_program__set_autoload(skel->progs.page_faulted, faults);
+	/* Without the list none is known, and waits for one are "other". */
+	(void)gpu_majors_read("/proc/devices", (__u8 *)skel->rodata->config_gpu_majors);
 }
 
 static int configure(struct whystall_bpf *skel, const struct bpf_source_options *options,
@@ -165,6 +186,7 @@ static int configure(struct whystall_bpf *skel, const struct bpf_source_options 
 	bpf_program__set_autoload(skel->progs.upper_complete,
 				  bpf_program__autoload(skel->progs.upper_start));
 	bpf_program__set_autoload(skel->progs.job_adopt, !target->all);
+	configure_ledger(skel, options, features);
 	skel->rodata->config_preemptible = features->preemptible;
 	if (features->preemptible)
 		load_again(skel);
@@ -242,14 +264,30 @@ static int attach_pairs(const struct pair *pairs, size_t count, struct fault *fa
 	return err;
 }
 
-/* Run the iterator over all threads until a round finds no further member of the job. */
+/* One round of the iterator over all threads. */
+static int adopt_round(struct bpf_source *source, struct fault *fault)
+{
+	int fd = bpf_iter_create(bpf_link__fd(source->skel->links.job_adopt));
+	char nothing[64];
+	ssize_t n;
+	int err;
+
+	if (fd < 0)
+		return load_fault(fault, -errno, "list processes by BPF iterator");
+	do
+		n = read(fd, nothing, sizeof(nothing));
+	while (n > 0 || (n < 0 && errno == EAGAIN));
+	err = n < 0 ? -errno : 0;
+	close(fd);
+	return err ? load_fault(fault, err, "list processes by BPF iterator") : 0;
+}
+
+/* Run it until a round finds no further member of the job. */
 static int adopt(struct bpf_source *source, struct fault *fault)
 {
 	struct whystall_bpf *skel = source->skel;
-	char nothing[64];
 	__u64 before;
-	int fd, err;
-	ssize_t n;
+	int err;
 
 	if (!bpf_program__autoload(skel->progs.job_adopt))
 		return 0;
@@ -258,18 +296,20 @@ static int adopt(struct bpf_source *source, struct fault *fault)
 		return err;
 	do {
 		before = skel->bss->adopted;
-		fd = bpf_iter_create(bpf_link__fd(skel->links.job_adopt));
-		if (fd < 0)
-			return load_fault(fault, -errno, "list processes by BPF iterator");
-		do
-			n = read(fd, nothing, sizeof(nothing));
-		while (n > 0 || (n < 0 && errno == EAGAIN));
-		err = n < 0 ? -errno : 0;
-		close(fd);
-		if (err)
-			return load_fault(fault, err, "list processes by BPF iterator");
-	} while (skel->bss->adopted != before);
-	return 0;
+		err = adopt_round(source, fault);
+	} while (!err && skel->bss->adopted != before);
+	return err;
+}
+
+/* Processes have joined the job by their control group: find the threads that they have. */
+static int adopt_joined(struct bpf_source *source, struct fault *fault)
+{
+	__u32 epoch = __atomic_load_n(&source->skel->bss->membership_epoch, __ATOMIC_ACQUIRE);
+
+	if (epoch == source->membership_epoch || !source->skel->links.job_adopt)
+		return 0;
+	source->membership_epoch = epoch;
+	return adopt_round(source, fault);
 }
 
 /*
@@ -291,8 +331,19 @@ static int attach_upper(struct bpf_source *source, struct fault *fault)
 	return err;
 }
 
+/* The switch last: a thread that is seen to fall asleep must be seen to wake. */
+static int attach_ledger(struct whystall_bpf *skel, struct fault *fault)
+{
+	const struct pair faults[] = { PAIR(skel, page_faulted) };
+	int err = attach_pairs(faults, 1, fault);
+
+	if (!err)
+		err = attach(skel->progs.ledger_wakeup, &skel->links.ledger_wakeup, fault);
+	return err ? err : attach(skel->progs.ledger_switch, &skel->links.ledger_switch, fault);
+}
+
 /*
- * First what follows forks, then the iterator, so that no child is missed in between; block events
+ * First what threads do, then what follows forks, then the iterator, so that no child is missed in between; block events
  * last, when all members are known.
  */
 static int attach_all(struct bpf_source *source, struct fault *fault)
@@ -313,7 +364,9 @@ static int attach_all(struct bpf_source *source, struct fault *fault)
 	};
 	int err;
 
-	err = attach_pairs(job, sizeof(job) / sizeof(job[0]), fault);
+	err = attach_ledger(skel, fault);
+	if (!err)
+		err = attach_pairs(job, sizeof(job) / sizeof(job[0]), fault);
 	if (!err)
 		err = adopt(source, fault);
 	skel->bss->attaching = false;
@@ -418,6 +471,8 @@ int bpf_source_tidy(struct bpf_source *source, struct fault *fault)
 {
 	int err = attach_upper(source, fault);
 
+	if (!err)
+		err = adopt_joined(source, fault);
 	return err ? err : bpf_maps_tidy(&source->maps, fault);
 }
 

@@ -21,6 +21,7 @@ struct bpf_source_options {
 	const struct target *target;
 	const struct device_choices *devices; /* with an empty list all devices count */
 	uint32_t max_keys;
+	bool keep_threads; /* threads that end keep rows of their own, while there is room */
 };
 
 /*

@@ -27,6 +27,13 @@ const struct feature_tracepoint_info feature_tracepoints[TP_COUNT] = {
 	[TP_WRITEBACK_DIRTY_FOLIO] = { "writeback_dirty_folio", false,
 				       "buffered writes have no owner" },
 	[TP_BLOCK_BIO_QUEUE] = { "block_bio_queue", false, "no rows for dm, md and zram" },
+	[TP_SCHED_SWITCH] = { "sched_switch", false,
+			      "where threads spend their time is not known" },
+	[TP_SCHED_WAKEUP] = { "sched_wakeup", false,
+			      "where threads spend their time is not known" },
+	[TP_MM_FILEMAP_FAULT] = { "mm_filemap_fault", false,
+				  "the file of a page fault is taken from the pages that it adds "
+				  "to the page cache (kernels before 6.12)" },
 	[TP_BLOCK_BIO_COMPLETE] = { "block_bio_complete", false, "no rows for dm, md and zram" },
 };
 

@@ -178,12 +178,11 @@ static int rank(const struct mount *m, uint64_t own, uint64_t namespace)
 	return rank + (m->gone ? 0 : 8) + (strcmp(m->root, "/") == 0);
 }
 
-bool mounts_path(const struct mounts *mounts, uint32_t file_system, const char *inside,
-		 uint64_t own, uint64_t namespace, char *out, size_t size)
+static const struct mount *find_mount(const struct mounts *mounts, uint32_t file_system,
+				      const char *inside, uint64_t own, uint64_t namespace)
 {
 	const struct mount *best = NULL;
-	const char *target, *rest;
-	int len;
+	const char *rest;
 
 	for (size_t i = 0; i < mounts->count; i++) {
 		const struct mount *m = &mounts->list[i];
@@ -192,12 +191,22 @@ bool mounts_path(const struct mounts *mounts, uint32_t file_system, const char *
 		    (!best || rank(m, own, namespace) > rank(best, own, namespace)))
 			best = m;
 	}
+	return best;
+}
+
+const char *mounts_path(const struct mounts *mounts, uint32_t file_system, const char *inside,
+			uint64_t own, uint64_t namespace, char *out, size_t size)
+{
+	const struct mount *best = find_mount(mounts, file_system, inside, own, namespace);
+	const char *target, *rest;
+	int len;
+
 	if (!best)
-		return false;
+		return NULL;
 	target = strcmp(best->target, "/") == 0 ? "" : best->target;
 	below(inside, best->root, &rest);
-	len = snprintf(out, size, "%s%s", target, rest);
-	return len > 0 && (size_t)len < size;
+	len = snprintf(out, size, "%s%s", target, *target || *rest ? rest : "/");
+	return len > 0 && (size_t)len < size ? best->target : NULL;
 }
 
 void mounts_free(struct mounts *mounts)

@@ -41,11 +41,11 @@ int mounts_add_line(struct mounts *mounts, const char *line, uint64_t namespace)
 
 /*
  * The path of `inside`, a path from the root of a file system, as whystall's own namespace `own` sees it,
- * else as `namespace` does, else any namespace that was learnt. Returns false if it is mounted in none
- * or the path does not fit.
+ * else as `namespace` does, else any namespace that was learnt. Returns where it is mounted, which lives as
+ * long as the table; NULL if it is mounted in none or the path does not fit.
  */
-bool mounts_path(const struct mounts *mounts, uint32_t file_system, const char *inside,
-		 uint64_t own, uint64_t namespace, char *out, size_t size);
+const char *mounts_path(const struct mounts *mounts, uint32_t file_system, const char *inside,
+			uint64_t own, uint64_t namespace, char *out, size_t size);
 
 void mounts_free(struct mounts *mounts);
 

@@ -52,6 +52,18 @@ struct file_sample *sample_add_file(struct sample *sample)
 			 sizeof(*sample->files));
 }
 
+struct thread *sample_add_thread(struct sample *sample)
+{
+	return array_add((void **)&sample->threads, &sample->thread_count, &sample->thread_capacity,
+			 sizeof(*sample->threads));
+}
+
+struct concurrency *sample_add_concurrency(struct sample *sample)
+{
+	return array_add((void **)&sample->concurrency, &sample->concurrency_count,
+			 &sample->concurrency_capacity, sizeof(*sample->concurrency));
+}
+
 void sample_clear(struct sample *sample)
 {
 	for (size_t i = 0; i < sample->file_count; i++)
@@ -60,6 +72,8 @@ void sample_clear(struct sample *sample)
 	sample->row_count = 0;
 	sample->owner_count = 0;
 	sample->disk_count = 0;
+	sample->thread_count = 0;
+	sample->concurrency_count = 0;
 	memset(&sample->loss, 0, sizeof(sample->loss));
 }
 
@@ -70,6 +84,8 @@ void sample_free(struct sample *sample)
 	free(sample->rows);
 	free(sample->owners);
 	free(sample->disks);
+	free(sample->threads);
+	free(sample->concurrency);
 	memset(sample, 0, sizeof(*sample));
 }
 

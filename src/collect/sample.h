@@ -36,12 +36,16 @@ struct owner_sample {
 	char cgroup[CGROUP_LEN]; /* path, "" where unknown */
 };
 
-/* Bytes between an owner and a file's cached pages. */
+/* Bytes between an owner and a file's cached pages, and waits for it. */
 struct file_sample {
 	uint32_t owner;
 	uint64_t owner_start_boot_ns; /* tells an earlier owner with this index */
 	uint64_t read_bytes, write_bytes;
-	char *path; /* NULL: not asked for, or not known */
+	uint64_t wait_ns[WAIT_KINDS];
+	uint32_t file_system;
+	uint32_t device; /* that it is on; a number without a device for NFS, FUSE and their like */
+	char *path;      /* NULL: not asked for, or not known */
+	const char *mount; /* where its file system is mounted, NULL: not known; of the source */
 };
 
 struct sample {
@@ -61,6 +65,15 @@ struct sample {
 	struct file_sample *files; /* by index of BPF's table, which is never reused */
 	size_t file_count, file_capacity;
 
+	/* By index of BPF's table; free ones have no meaning. Empty without a ledger. */
+	bool has_ledger;
+	struct thread *threads;
+	size_t thread_count, thread_capacity;
+	uint64_t threads_ns; /* CLOCK_MONOTONIC, up to when the threads' times reach */
+
+	struct concurrency *concurrency; /* by index of BPF's table, which is never reused */
+	size_t concurrency_count, concurrency_capacity;
+
 	struct loss loss;
 };
 
@@ -72,6 +85,8 @@ struct io_row *sample_add_row(struct sample *sample);
 struct owner_sample *sample_add_owner(struct sample *sample);
 struct disk_sample *sample_add_disk(struct sample *sample);
 struct file_sample *sample_add_file(struct sample *sample);
+struct thread *sample_add_thread(struct sample *sample);
+struct concurrency *sample_add_concurrency(struct sample *sample);
 
 /* Empty it; the memory is kept for the next one. */
 void sample_clear(struct sample *sample);

@@ -121,9 +121,10 @@ static void check_tracepoints(struct doctor_report *report)
 /* The proof: load and attach everything, then let go. */
 static void check_attach(struct doctor_report *report)
 {
-	const struct target all = { .all = true };
+	pid_t own = getpid();
+	const struct target job = { .pids = &own, .pid_count = 1 };
 	const struct device_choices devices = { .count = 0 };
-	const struct bpf_source_options options = { .target = &all,
+	const struct bpf_source_options options = { .target = &job,
 						    .devices = &devices,
 						    .max_keys = DEFAULT_MAX_KEYS };
 	struct bpf_source *source = NULL;

@@ -30,6 +30,13 @@ static const char doc[] =
 	"Exit status: 0, or PROGRAM's own (128+N for signal N); 1 for a failure, 64 for wrong usage, "
 	"77 when not permitted or not supported here, 126 or 127 when PROGRAM cannot be run or found.";
 
+enum { OPTION_THREADS = 0x200 };
+
+static const struct argp_option table[] = {
+	{ "threads", OPTION_THREADS, NULL, 0, "A row for each thread too: where its time went", 2 },
+	{ 0 },
+};
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct options *options = state->input;
@@ -37,6 +44,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = options;
+		return 0;
+	case OPTION_THREADS:
+		options->threads = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (state->quoted) {
@@ -87,6 +97,8 @@ static int print_report(struct session *session, const struct sample *from, cons
 {
 	const struct options *options = session->options;
 	struct show_context context = { .source = "bpf",
+					.threads = options->threads,
+					.debug = options->verbose,
 					.interval_s = (double)options->interval_ns / NS_PER_S };
 	struct report report;
 	int err = report_build(&report, from, to, options->target.all, &options->devices);
@@ -138,7 +150,8 @@ static int run(struct session *session, struct sample *from, struct sample *to, 
 int command_explain(int argc, char **argv)
 {
 	static const struct argp_child children[] = { { .argp = &options_argp }, { 0 } };
-	static const struct argp argp = { .parser = parse,
+	static const struct argp argp = { .options = table,
+					  .parser = parse,
 					  .args_doc = "\n-- PROGRAM [ARG...]",
 					  .doc = doc,
 					  .children = children };

@@ -39,7 +39,8 @@ static const struct argp_option table[] = {
 	  "Room for N combinations of process, device and operation (2048; 7 KB of memory each)",
 	  3 },
 	{ "quiet", 'q', NULL, 0, "No progress and no warnings", 3 },
-	{ "verbose", 'v', NULL, 0, "More about what is done, and libbpf's messages", 3 },
+	{ "verbose", 'v', NULL, 0,
+	  "More about what is done, libbpf's messages, and what the figures are made from", 3 },
 	{ 0 },
 };
 
@@ -138,6 +139,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		log_set_level(LOG_ERROR);
 		break;
 	case 'v':
+		options->verbose = true;
 		log_set_level(LOG_DEBUG);
 		break;
 	default:

@@ -17,7 +17,8 @@ static const char doc[] =
 	"INTERVAL is a time (1s), COUNT the number of rows (until Ctrl-C). Without a selection the "
 	"whole host counts. Without -D there is one row, \"total\"; -D all prints one for each device, -D "
 	"NAME one for each that was named. Latencies are from D (issue to the driver) to C (completion); "
-	"util is the device's, everybody's, and for \"total\" that of the busiest disk.\n"
+	"util is the device's, everybody's, and for \"total\" that of the busiest disk. Of a job, on_cpu "
+	"to in_other are how many of its threads ran, or waited for what, on average.\n"
 	"\n"
 	"Examples:\n"
 	"  sudo whystall stat                     the host, each second\n"
@@ -96,8 +97,10 @@ static int print_row(struct session *session, struct stat_state *state, uint32_t
 
 	rates_build(&rates, device, &state->samples[before], &state->totals[before],
 		    &state->samples[now], &state->totals[now]);
-	err = session->options->shower->rates(session->output.stream, &rates, state->row++,
-					      &context);
+	err = rates_add_threads(&rates, &state->samples[before], &state->samples[now]);
+	if (!err)
+		err = session->options->shower->rates(session->output.stream, &rates, state->row++,
+						      &context);
 	return err ? fault_set(fault, err, "cannot print a row: %s", strerror(-err)) : 0;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/units.h"
 #include "model/kernel_owner.h"
+#include "model/ledger.h"
 
 static const double bytes_per_mb = 1e6;
 
@@ -141,4 +142,32 @@ void rates_build(struct rates *rates, uint32_t device, const struct sample *from
 	io_subtract(&delta, &b->write, a ? &a->write : NULL);
 	rates->write_mb_s = (double)delta.bytes / bytes_per_mb / seconds;
 	rates->write = io_device_latency(&delta);
+}
+
+int rates_add_threads(struct rates *rates, const struct sample *from, const struct sample *to)
+{
+	double ns = (double)(to->threads_ns - from->threads_ns);
+	struct ledger *ledgers, job = { 0 };
+
+	rates->has_ledger = to->has_ledger && from->has_ledger;
+	if (!rates->has_ledger)
+		return 0;
+	ledgers = ledger_by_owner(from, to, LEDGER_ALL);
+	if (!ledgers)
+		return -ENOMEM;
+	for (size_t i = 0; i < to->owner_count; i++)
+		ledger_add(&job, &ledgers[i]);
+	free(ledgers);
+	rates->threads = (struct occupancy){
+		.cpu = (double)ledger_class_ns(&job, LEDGER_CPU) / ns,
+		.runqueue = (double)ledger_class_ns(&job, LEDGER_RUNQUEUE) / ns,
+		.storage = (double)ledger_storage_ns(&job) / ns,
+		.network = (double)ledger_class_ns(&job, LEDGER_NETWORK) / ns,
+		.ipc = (double)ledger_class_ns(&job, LEDGER_IPC) / ns,
+		.lock = (double)ledger_class_ns(&job, LEDGER_LOCK) / ns,
+		.gpu = (double)ledger_class_ns(&job, LEDGER_GPU) / ns,
+		.sleep = (double)ledger_class_ns(&job, LEDGER_SLEEP) / ns,
+		.other = (double)ledger_class_ns(&job, LEDGER_OTHER) / ns,
+	};
+	return 0;
 }

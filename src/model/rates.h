@@ -12,6 +12,11 @@ struct device_totals {
 	struct io_row read, write;
 };
 
+/* How many threads of the job were in a state, on average over the interval. */
+struct occupancy {
+	double cpu, runqueue, storage, network, ipc, lock, gpu, sleep, other;
+};
+
 struct totals {
 	struct device_totals *list; /* the first one is for all devices */
 	size_t count, capacity;
@@ -24,6 +29,8 @@ struct rates {
 	double read_mb_s, write_mb_s, requests_s;
 	struct latency read, write; /* device latency */
 	bool busy_known;
+	bool has_ledger;
+	struct occupancy threads; /* of the job, the same in each row of an interval */
 	double busy_pct; /* of the device, everybody's; for all devices, of the busiest disk */
 };
 
@@ -34,6 +41,9 @@ struct rates {
 int totals_build(struct totals *totals, const struct sample *sample, bool everybody);
 
 void totals_free(struct totals *totals);
+
+/* Set `threads` of the rates. Returns 0 or -ENOMEM. */
+int rates_add_threads(struct rates *rates, const struct sample *from, const struct sample *to);
 
 /*
  * Fill `rates` for one device, or for all (`device` 0), from what two samples and their totals say. A

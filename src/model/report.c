@@ -164,14 +164,43 @@ static int by_bytes(const void *a, const void *b)
 	return order ? order : compare_numbers((uint64_t)x->pid, (uint64_t)y->pid);
 }
 
-static int files_by_owner_and_bytes(const void *a, const void *b)
+static int files_by_owner_and_size(const void *a, const void *b)
 {
 	const struct file_report *x = a, *y = b;
 	int order = compare_numbers(x->owner, y->owner);
 
 	if (!order)
+		order = compare_numbers(y->wait_ns, x->wait_ns);
+	if (!order)
 		order = compare_numbers(y->bytes, x->bytes);
 	return order ? order : strcmp(x->path, y->path);
+}
+
+static void subtract_file(struct file_report *file, const struct file_sample *now,
+			  const struct file_sample *then)
+{
+	*file = (struct file_report){ .path = now->path,
+				      .mount = now->mount,
+				      .bytes = now->read_bytes + now->write_bytes,
+				      .owner = now->owner,
+				      .device = now->device };
+	if (then)
+		file->bytes -= then->read_bytes + then->write_bytes;
+	for (int i = 0; i < WAIT_KINDS; i++) {
+		file->kind_ns[i] = now->wait_ns[i] - (then ? then->wait_ns[i] : 0);
+		file->wait_ns += file->kind_ns[i];
+	}
+}
+
+static void name_device(struct file_report *file, const struct sample *from,
+			const struct sample *to)
+{
+	const struct disk_sample *disk = sample_find_disk(to, file->device);
+
+	if (!disk)
+		disk = sample_find_disk(from, file->device);
+	if (disk)
+		memcpy(file->device_name, disk->name, sizeof(file->device_name));
 }
 
 /* The files of the window; those of a process whose place another one has are the exited ones'. */
@@ -183,23 +212,45 @@ static struct file_report *subtract_files(const struct sample *from, const struc
 	*count = 0;
 	for (size_t i = 0; files && i < to->file_count; i++) {
 		const struct file_sample *now = &to->files[i];
-		uint64_t bytes = now->read_bytes + now->write_bytes;
-		uint32_t owner = now->owner;
+		struct file_report *file = &files[*count];
 
-		if (i < from->file_count)
-			bytes -= from->files[i].read_bytes + from->files[i].write_bytes;
-		if (!bytes || !now->path || owner >= to->owner_count)
+		subtract_file(file, now, i < from->file_count ? &from->files[i] : NULL);
+		if ((!file->bytes && !file->wait_ns) || !now->path || now->owner >= to->owner_count)
 			continue;
-		if (to->owners[owner].owner.start_boot_ns != now->owner_start_boot_ns)
-			owner = OWNER_EXITED;
-		files[(*count)++] = (struct file_report){ now->path, bytes, owner };
+		if (to->owners[now->owner].owner.start_boot_ns != now->owner_start_boot_ns)
+			file->owner = OWNER_EXITED;
+		name_device(file, from, to);
+		(*count)++;
 	}
 	if (files)
-		qsort(files, *count, sizeof(*files), files_by_owner_and_bytes);
+		qsort(files, *count, sizeof(*files), files_by_owner_and_size);
 	return files;
 }
 
-static void take_files(struct process_report *p, const struct file_report *files, size_t count)
+/* Mark the files with the most bytes; those with the longest waits come first anyway. */
+static void choose_files(struct process_report *p)
+{
+	struct file_report *largest[SHOWN_FILES];
+	size_t found = 0;
+
+	for (size_t i = 0; i < p->file_count; i++) {
+		struct file_report *file = &p->files[i];
+		size_t at = found;
+
+		file->shown = i < SHOWN_FILES && file->wait_ns;
+		for (; at && largest[at - 1]->bytes < file->bytes; at--)
+			if (at < SHOWN_FILES)
+				largest[at] = largest[at - 1];
+		if (at < SHOWN_FILES && file->bytes)
+			largest[at] = file;
+		if (found < SHOWN_FILES && file->bytes)
+			found++;
+	}
+	for (size_t i = 0; i < found; i++)
+		largest[i]->shown = true;
+}
+
+static void take_files(struct process_report *p, struct file_report *files, size_t count)
 {
 	size_t begin = 0;
 
@@ -208,6 +259,54 @@ static void take_files(struct process_report *p, const struct file_report *files
 	p->files = &files[begin];
 	while (begin + p->file_count < count && p->files[p->file_count].owner == p->owner)
 		p->file_count++;
+	choose_files(p);
+}
+
+static int threads_by_owner_and_wall(const void *a, const void *b)
+{
+	const struct thread_report *x = a, *y = b;
+	int order = compare_numbers(x->owner, y->owner);
+
+	if (!order)
+		order = compare_numbers(ledger_wall_ns(&y->ledger), ledger_wall_ns(&x->ledger));
+	return order ? order : compare_numbers((uint64_t)x->tid, (uint64_t)y->tid);
+}
+
+/* A row for each thread that is still in the table and lived in the window. */
+static struct thread_report *list_threads(const struct sample *from, const struct sample *to,
+					  size_t *count)
+{
+	struct thread_report *rows = calloc(to->thread_count + 1, sizeof(*rows));
+
+	*count = 0;
+	for (size_t i = 0; rows && i < to->thread_count; i++) {
+		const struct thread *thread = &to->threads[i];
+		struct thread_report *row = &rows[*count];
+
+		if (thread->life == THREAD_FREE)
+			continue;
+		row->owner = ledger_owner(to, thread);
+		row->tid = (pid_t)thread->tid;
+		memcpy(row->comm, thread->comm, COMM_LEN);
+		row->comm[COMM_LEN] = '\0';
+		ledger_of_thread(&row->ledger, from, to, i);
+		if (ledger_wall_ns(&row->ledger))
+			(*count)++;
+	}
+	if (rows)
+		qsort(rows, *count, sizeof(*rows), threads_by_owner_and_wall);
+	return rows;
+}
+
+static void take_threads(struct process_report *p, const struct thread_report *rows, size_t count)
+{
+	size_t begin = 0;
+
+	while (begin < count && rows[begin].owner < p->owner)
+		begin++;
+	p->thread_rows = &rows[begin];
+	while (begin + p->thread_count < count && p->thread_rows[p->thread_count].owner == p->owner)
+		p->thread_count++;
 }
 
 static bool is_listed(const struct process_report *p, const struct owner *o, bool everybody)
@@ -216,16 +315,77 @@ static bool is_listed(const struct process_report *p, const struct owner *o, boo
 
 	for (size_t i = 0; i < p->io_count; i++)
 		did_io |= p->io[i].requests || p->io[i].bytes;
-	return did_io || (o->kind == OWNER_PROCESS && !everybody && (!p->ended || p->end_s >= 0));
+	return did_io || (p->owner <= OWNER_EXITED && ledger_wall_ns(&p->ledger)) ||
+	       (o->kind == OWNER_PROCESS && !everybody && (!p->ended || p->end_s >= 0));
+}
+
+/* Places have the times of the tracepoints, classes those of the kernel: a few can be a little more. */
+static void find_unplaced(struct process_report *p)
+{
+	p->unplaced_ns = ledger_storage_ns(&p->ledger);
+	for (size_t i = 0; i < p->file_count; i++)
+		p->unplaced_ns -=
+			p->files[i].wait_ns < p->unplaced_ns ? p->files[i].wait_ns : p->unplaced_ns;
+}
+
+static void read_clock(struct process_report *p, const struct sample *from, const struct sample *to)
+{
+	const struct owner *o = &to->owners[p->owner].owner;
+	uint64_t ns = clock_read(o->clock, to->threads_ns);
+
+	if (o->trainer >= OWNER_FIRST && o->trainer < to->owner_count)
+		p->trainer_pid = (pid_t)to->owners[o->trainer].owner.pid;
+	if (p->owner < from->owner_count && same_owner(from, to, p->owner))
+		ns -= clock_read(from->owners[p->owner].owner.clock, from->threads_ns);
+	p->clock_s = (double)ns / NS_PER_S;
+}
+
+/* How many entries the arrays of a report have. */
+struct counts {
+	size_t rows, files, threads;
+};
+
+/*
+ * So much longer must the storage waits be than the requests take: several threads may wait for one
+ * request, and a wait ends later than its request.
+ */
+static const double above_block_ratio = 2, above_block_s = 0.1, above_block_share = 0.02;
+
+static void add_up_job(struct report *report, const struct process_report *p, uint32_t kind)
+{
+	if (!is_of_job(p->owner, kind))
+		return;
+	report->job_bytes += p->bytes;
+	ledger_add(&report->job, &p->ledger);
+	for (size_t i = 0; i < p->io_count; i++)
+		if (!p->io[i].key.lower)
+			report->job_block_s +=
+				(double)(p->io[i].queue_ns + p->io[i].device_ns) / NS_PER_S;
+}
+
+static void judge_waits(struct report *report)
+{
+	double waits_s = (double)ledger_storage_ns(&report->job) / NS_PER_S;
+
+	report->above_block =
+		waits_s > above_block_ratio * report->job_block_s &&
+		waits_s - report->job_block_s > above_block_s &&
+		waits_s - report->job_block_s >
+			above_block_share * (double)ledger_wall_ns(&report->job) / NS_PER_S;
 }
 
 static int build_processes(struct report *report, const struct sample *from,
-			   const struct sample *to, bool everybody, size_t row_count,
-			   size_t file_count)
+			   const struct sample *to, bool everybody, const struct counts *counts)
 {
+	struct ledger *ledgers = ledger_by_owner(from, to, LEDGER_ALL);
+	struct ledger *waiting = ledger_by_owner(from, to, LEDGER_WAITING);
+
 	report->processes = calloc(to->owner_count + 1, sizeof(*report->processes));
-	if (!report->processes)
+	if (!report->processes || !ledgers || !waiting) {
+		free(ledgers);
+		free(waiting);
 		return -ENOMEM;
+	}
 	for (uint32_t i = OWNER_FOLDED; i < to->owner_count; i++) {
 		struct process_report *p = &report->processes[report->process_count];
 		const struct owner *o = &to->owners[i].owner;
@@ -233,15 +393,22 @@ static int build_processes(struct report *report, const struct sample *from,
 		if (o->kind == OWNER_FREE)
 			continue;
 		describe(p, from, to, i);
-		take_io(p, report->rows, row_count);
-		take_files(p, report->files, file_count);
-		if (is_of_job(i, o->kind))
-			report->job_bytes += p->bytes;
+		take_io(p, report->rows, counts->rows);
+		take_files(p, report->files, counts->files);
+		take_threads(p, report->thread_rows, counts->threads);
+		p->ledger = ledgers[i];
+		p->waiting = waiting[i];
+		read_clock(p, from, to);
+		find_unplaced(p);
+		add_up_job(report, p, o->kind);
 		if (is_listed(p, o, everybody))
 			report->process_count++;
 		else
 			memset(p, 0, sizeof(*p));
 	}
+	free(ledgers);
+	free(waiting);
+	judge_waits(report);
 	qsort(report->processes, report->process_count, sizeof(*report->processes), by_bytes);
 	return 0;
 }
@@ -350,7 +517,9 @@ static int build_devices(struct report *report, const struct sample *from, const
 	}
 	for (size_t i = 0; i < report->device_count; i++)
 		device_finish(&report->devices[i], from, to);
-	qsort(report->devices, report->device_count, sizeof(*report->devices), devices_by_bytes);
+	if (report->device_count)
+		qsort(report->devices, report->device_count, sizeof(*report->devices),
+		      devices_by_bytes);
 	return 0;
 }
 
@@ -367,25 +536,76 @@ static void subtract_loss(struct loss *loss, const struct loss *to, const struct
 	loss->keys_folded = to->keys_folded - from->keys_folded;
 }
 
+static void name_place(struct concurrency_report *c, const struct concurrency *now,
+		       const struct sample *to)
+{
+	const struct disk_sample *disk = sample_find_disk(to, now->number);
+
+	c->device = now->kind == CONCURRENCY_DEVICE;
+	if (c->device && disk)
+		text_copy(c->name, sizeof(c->name), disk->name);
+	for (size_t i = 0; !c->device && i < to->file_count; i++)
+		if (to->files[i].mount && to->files[i].file_system == now->number) {
+			text_copy(c->name, sizeof(c->name), to->files[i].mount);
+			break;
+		}
+}
+
+static int build_concurrency(struct report *report, const struct sample *from,
+			     const struct sample *to)
+{
+	report->concurrency = calloc(to->concurrency_count + 1, sizeof(*report->concurrency));
+	if (!report->concurrency)
+		return -ENOMEM;
+	for (size_t i = 0; i < to->concurrency_count; i++) {
+		const struct concurrency *now = &to->concurrency[i];
+		const struct concurrency *then =
+			i < from->concurrency_count ? &from->concurrency[i] : NULL;
+		struct concurrency_report *c = &report->concurrency[report->concurrency_count];
+		uint64_t all = 0;
+
+		for (int k = 0; k < CONCURRENCY_CLASSES; k++) {
+			uint64_t ns = now->ns[k] - (then ? then->ns[k] : 0);
+
+			c->count[k] = now->count[k] - (then ? then->count[k] : 0);
+			c->mean_s[k] =
+				c->count[k] ? (double)ns / (double)c->count[k] / NS_PER_S : 0;
+			all += c->count[k];
+		}
+		if (!all)
+			continue;
+		name_place(c, now, to);
+		report->concurrency_count++;
+	}
+	return 0;
+}
+
 int report_build(struct report *report, const struct sample *from, const struct sample *to,
 		 bool everybody, const struct device_choices *choices)
 {
-	size_t row_count, file_count;
+	struct counts counts;
 	int err;
 
 	memset(report, 0, sizeof(*report));
 	report->start = from->wall;
 	report->seconds = since(to->mono_ns, from->mono_ns);
 	subtract_loss(&report->loss, &to->loss, &from->loss);
-	report->rows = subtract_rows(from, to, &row_count);
-	report->files = subtract_files(from, to, &file_count);
-	if (!report->rows || !report->files) {
+	report->has_ledger = to->has_ledger;
+	report->rows = subtract_rows(from, to, &counts.rows);
+	report->files = subtract_files(from, to, &counts.files);
+	report->thread_rows = list_threads(from, to, &counts.threads);
+	if (!report->rows || !report->files || !report->thread_rows) {
 		report_free(report);
 		return -ENOMEM;
 	}
-	err = build_processes(report, from, to, everybody, row_count, file_count);
+	err = build_processes(report, from, to, everybody, &counts);
 	if (!err)
-		err = build_devices(report, from, to, choices, row_count);
+		err = build_concurrency(report, from, to);
+	/* Of the waits the devices are not chosen. */
+	if (choices->count)
+		report->above_block = false;
+	if (!err)
+		err = build_devices(report, from, to, choices, counts.rows);
 	if (err)
 		report_free(report);
 	return err;
@@ -405,5 +625,7 @@ void report_free(struct report *report)
 	free(report->devices);
 	free(report->rows);
 	free(report->files);
+	free(report->thread_rows);
+	free(report->concurrency);
 	memset(report, 0, sizeof(*report));
 }

@@ -11,12 +11,29 @@
 #include "base/fault.h"
 #include "collect/device.h"
 #include "model/io.h"
+#include "model/ledger.h"
 
-/* What a process moved between a file's cached pages and devices. */
+/* What a process moved between a file's cached pages and devices, and how long its threads waited for it. */
 struct file_report {
-	const char *path; /* of the sample */
+	const char *path;  /* of the sample */
+	const char *mount; /* NULL: not known; of the sample */
+	bool shown;        /* among the SHOWN_FILES of its process with the most bytes, or waits */
 	uint64_t bytes;
 	uint32_t owner;
+	uint32_t device;
+	char device_name[DISK_NAME_LEN]; /* "" where it is on none: NFS, FUSE and their like */
+	uint64_t wait_ns;
+	uint64_t kind_ns[WAIT_KINDS]; /* read, write, meta, fault */
+};
+
+/* So many files of a process are shown of each kind: most bytes, most waited for. */
+enum { SHOWN_FILES = 10 };
+
+struct thread_report {
+	uint32_t owner;
+	pid_t tid;
+	char comm[COMM_LEN + 1];
+	struct ledger ledger;
 };
 
 struct process_report {
@@ -27,14 +44,30 @@ struct process_report {
 	const char *cgroup;          /* "" where unknown; of the sample */
 	unsigned int threads;
 	bool ended;
-	double start_s, end_s;           /* from the start of the window; end_s where it ended */
-	double block_s;                  /* Q to C of its requests, summed */
-	uint64_t bytes;                  /* each counted once, at the topmost device */
-	const struct file_report *files; /* most bytes first */
+	double start_s, end_s;     /* from the start of the window; end_s where it ended */
+	double block_s;            /* Q to C of its requests, summed */
+	uint64_t bytes;            /* each counted once, at the topmost device */
+	struct file_report *files; /* most waited for first, then most bytes */
 	size_t file_count;
 	struct io_row *io; /* by device, operation, cause */
 	size_t io_count;
+	struct ledger ledger;  /* of its threads; where the report has ledgers */
+	struct ledger waiting; /* the part in which its trainer's clock ran */
+	pid_t trainer_pid;     /* 0: not known */
+	double clock_s;        /* its own waiting clock */
+	uint64_t unplaced_ns;  /* of its waits for storage: without a place in `files` */
+	const struct thread_report *thread_rows; /* the one that lived longest first */
+	size_t thread_count;
 	uint32_t owner;
+};
+
+/* Latency of the job's reads by how many others were in flight. */
+struct concurrency_report {
+	bool device; /* else a file system */
+	char name
+		[256]; /* of the device; where the file system is mounted, "" where that is not known */
+	uint64_t count[CONCURRENCY_CLASSES];
+	double mean_s[CONCURRENCY_CLASSES]; /* where there are any */
 };
 
 struct device_report {
@@ -63,6 +96,14 @@ struct report {
 	uint64_t job_bytes;        /* each counted once, at the topmost device */
 	struct io_row *rows;       /* storage of processes[].io */
 	struct file_report *files; /* storage of processes[].files */
+
+	bool has_ledger;
+	struct ledger job;  /* of all its threads */
+	double job_block_s; /* Q to C of all its requests, at topmost devices */
+	bool above_block;   /* storage waits that its requests do not explain */
+	struct concurrency_report *concurrency;
+	size_t concurrency_count;
+	struct thread_report *thread_rows; /* storage of processes[].thread_rows */
 };
 
 /*

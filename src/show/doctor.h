@@ -15,7 +15,7 @@ struct doctor_check {
 	char remedy[256]; /* "" where nothing is to be done */
 };
 
-enum { MAX_DOCTOR_CHECKS = 32 };
+enum { MAX_DOCTOR_CHECKS = 48 };
 
 struct doctor_report {
 	bool works;

@@ -9,9 +9,21 @@
 
 /* The columns after time and device, in their order. */
 static const enum metric columns[] = { M_READ_MB_S,   M_WRITE_MB_S,   M_REQUESTS_S,   M_READ_P50_US,
-				       M_READ_P99_US, M_WRITE_P50_US, M_WRITE_P99_US, M_UTIL_PCT };
+				       M_READ_P99_US, M_WRITE_P50_US, M_WRITE_P99_US, M_UTIL_PCT,
+				       M_ON_CPU,      M_IN_RUNQUEUE,  M_IN_STORAGE,   M_IN_NETWORK,
+				       M_IN_IPC,      M_IN_LOCK,      M_IN_GPU,       M_IN_SLEEP,
+				       M_IN_OTHER };
 
-enum { COLUMN_COUNT = sizeof(columns) / sizeof(columns[0]) };
+enum {
+	COLUMN_COUNT = sizeof(columns) / sizeof(columns[0]),
+	LEDGER_COLUMNS = M_IN_OTHER - M_ON_CPU + 1,
+};
+
+/* For people, columns that would be empty in every row are left out. */
+static int text_columns(const struct rates *rates)
+{
+	return rates->has_ledger ? COLUMN_COUNT : COLUMN_COUNT - LEDGER_COLUMNS;
+}
 
 struct value {
 	bool known;
@@ -29,6 +41,15 @@ static void get_values(const struct rates *r, struct value values[COLUMN_COUNT])
 		{ r->write.known, r->write.p50_ns / NS_PER_US },
 		{ r->write.known, r->write.p99_ns / NS_PER_US },
 		{ r->busy_known, r->busy_pct },
+		{ r->has_ledger, r->threads.cpu },
+		{ r->has_ledger, r->threads.runqueue },
+		{ r->has_ledger, r->threads.storage },
+		{ r->has_ledger, r->threads.network },
+		{ r->has_ledger, r->threads.ipc },
+		{ r->has_ledger, r->threads.lock },
+		{ r->has_ledger, r->threads.gpu },
+		{ r->has_ledger, r->threads.sleep },
+		{ r->has_ledger, r->threads.other },
 	};
 
 	for (int i = 0; i < COLUMN_COUNT; i++)
@@ -51,7 +72,7 @@ int show_rates_text(FILE *out, const struct rates *rates, unsigned long row,
 	if (row % context->rows_per_header == 0) {
 		/* The keys of CSV and JSON: one name for one thing, and awk can find the columns. */
 		fprintf(out, "%-8s %-10s", metrics[M_TIME].key, metrics[M_DEVICE].key);
-		for (int i = 0; i < COLUMN_COUNT; i++)
+		for (int i = 0; i < text_columns(rates); i++)
 			fprintf(out, " %s", metrics[columns[i]].key);
 		fprintf(out, "\n");
 	}
@@ -59,7 +80,7 @@ int show_rates_text(FILE *out, const struct rates *rates, unsigned long row,
 		strftime(time, sizeof(time), "%H:%M:%S", &tm);
 	fprintf(out, "%-8s %-10s", time, rates->name);
 	get_values(rates, values);
-	for (int i = 0; i < COLUMN_COUNT; i++)
+	for (int i = 0; i < text_columns(rates); i++)
 		if (values[i].known)
 			fprintf(out, " %*.1f", width(columns[i]), values[i].value);
 		else

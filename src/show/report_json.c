@@ -5,6 +5,7 @@
 #include <sys/utsname.h>
 
 #include "base/units.h"
+#include "show/debug.h"
 #include "show/json.h"
 #include "show/show.h"
 #include "version.h"
@@ -95,20 +96,100 @@ static void add_io(struct json_builder *b, json_t *list, const struct report *re
 	add_histogram(b, io, row, queue.known);
 }
 
-static void add_files(struct json_builder *b, json_t *process, const struct process_report *p)
+static double seconds(uint64_t ns)
 {
-	json_t *list = json_open_array(b, process, "files");
+	return (double)ns / NS_PER_S;
+}
 
-	for (size_t i = 0; i < p->file_count && i < SHOWN_FILES; i++) {
-		json_t *file = json_open_object(b, list, NULL);
+static void add_time(struct json_builder *b, json_t *parent, const struct ledger *ledger)
+{
+	json_t *time = json_open_object(b, parent, metrics[M_TIME_S].key);
 
-		json_add_text(b, file, metrics[M_PATH].key, p->files[i].path);
-		json_add_count(b, file, metrics[M_BYTES].key, p->files[i].bytes);
+	json_add_real(b, time, metrics[M_WALL].key, seconds(ledger_wall_ns(ledger)));
+	for (unsigned int class = 0; class < LEDGER_CLASSES; class ++)
+		json_add_real(b, time, metrics[M_CPU + class].key,
+			      seconds(ledger_class_ns(ledger, class)));
+}
+
+static void add_write_wait(struct json_builder *b, json_t *parent, const struct ledger *ledger)
+{
+	json_t *parts = json_open_object(b, parent, metrics[M_WRITE_WAIT_S].key);
+
+	json_add_real(b, parts, metrics[M_FSYNC].key, seconds(ledger->ns[LEDGER_FSYNC]));
+	json_add_real(b, parts, metrics[M_DIRTY_LIMIT].key,
+		      seconds(ledger->ns[LEDGER_DIRTY_LIMIT]));
+}
+
+static void add_threads(struct json_builder *b, json_t *process, const struct process_report *p)
+{
+	json_t *list = json_open_array(b, process, metrics[M_THREAD_ROWS].key);
+
+	for (size_t i = 0; i < p->thread_count; i++) {
+		json_t *row = json_open_object(b, list, NULL);
+
+		json_add_count(b, row, metrics[M_TID].key, (uint64_t)p->thread_rows[i].tid);
+		json_add_text(b, row, metrics[M_COMM].key, p->thread_rows[i].comm);
+		add_time(b, row, &p->thread_rows[i].ledger);
 	}
 }
 
+static void add_ledger(struct json_builder *b, json_t *process, const struct process_report *p,
+		       const struct show_context *context)
+{
+	add_time(b, process, &p->ledger);
+	add_write_wait(b, process, &p->ledger);
+	json_add_real(b, process, metrics[M_UNPLACED_WAIT_S].key, seconds(p->unplaced_ns));
+	if (context->threads)
+		add_threads(b, process, p);
+}
+
+static void add_job(struct json_builder *b, const struct report *report)
+{
+	json_t *job = json_open_object(b, b->root, "job");
+
+	add_time(b, job, &report->job);
+	add_write_wait(b, job, &report->job);
+	json_add_real(b, job, metrics[M_STORAGE_WAIT_S].key,
+		      seconds(ledger_storage_ns(&report->job)));
+	json_add_real(b, job, metrics[M_BLOCK_S].key, report->job_block_s);
+	json_add(b, job, metrics[M_ABOVE_BLOCK_LAYER].key, json_boolean(report->above_block));
+}
+
+static void add_files(struct json_builder *b, json_t *process, const struct process_report *p,
+		      bool has_ledger)
+{
+	json_t *list = json_open_array(b, process, "files");
+
+	for (size_t i = 0; i < p->file_count; i++) {
+		json_t *file;
+
+		if (!p->files[i].shown)
+			continue;
+		file = json_open_object(b, list, NULL);
+		json_add_text(b, file, metrics[M_PATH].key, p->files[i].path);
+		if (p->files[i].mount)
+			json_add_text(b, file, metrics[M_MOUNT].key, p->files[i].mount);
+		else
+			json_add_null(b, file, metrics[M_MOUNT].key);
+		if (p->files[i].device_name[0])
+			json_add_text(b, file, metrics[M_DEVICE].key, p->files[i].device_name);
+		else
+			json_add_null(b, file, metrics[M_DEVICE].key);
+		json_add_count(b, file, metrics[M_BYTES].key, p->files[i].bytes);
+		if (has_ledger)
+			json_add_real(b, file, metrics[M_WAIT_S].key, seconds(p->files[i].wait_ns));
+		else
+			json_add_null(b, file, metrics[M_WAIT_S].key);
+	}
+}
+
+static bool has_threads(const struct process_report *p)
+{
+	return p->pid || p->owner == OWNER_FOLDED || p->owner == OWNER_EXITED;
+}
+
 static void add_process(struct json_builder *b, json_t *list, const struct report *report,
-			const struct process_report *p)
+			const struct process_report *p, const struct show_context *context)
 {
 	json_t *process = json_open_object(b, list, NULL);
 	json_t *io;
@@ -133,12 +214,14 @@ static void add_process(struct json_builder *b, json_t *list, const struct repor
 		if (p->cmdline[0])
 			json_add_text(b, process, metrics[M_CMDLINE].key, p->cmdline);
 	}
+	if (report->has_ledger && has_threads(p))
+		add_ledger(b, process, p, context);
 	json_add_real(b, process, metrics[M_BLOCK_S].key, p->block_s);
 	io = json_open_array(b, process, "io");
 	for (size_t i = 0; i < p->io_count; i++)
 		if (p->io[i].requests || p->io[i].bytes)
 			add_io(b, io, report, &p->io[i]);
-	add_files(b, process, p);
+	add_files(b, process, p, report->has_ledger);
 }
 
 static void add_device(struct json_builder *b, json_t *list, const struct device_report *d)
@@ -195,12 +278,16 @@ int show_report_json(FILE *out, const struct report *report, const struct show_c
 	json_add_text(&b, b.root, "schema", "whystall.report/1");
 	add_tool(&b, context);
 	add_window(&b, report, context);
+	if (report->has_ledger)
+		add_job(&b, report);
 	list = json_open_array(&b, b.root, "processes");
 	for (size_t i = 0; i < report->process_count; i++)
-		add_process(&b, list, report, &report->processes[i]);
+		add_process(&b, list, report, &report->processes[i], context);
 	list = json_open_array(&b, b.root, "devices");
 	for (size_t i = 0; i < report->device_count; i++)
 		add_device(&b, list, &report->devices[i]);
 	add_loss(&b, &report->loss);
+	if (context->debug && report->has_ledger)
+		show_debug_json(&b, report);
 	return json_finish(&b, out, false);
 }

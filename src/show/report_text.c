@@ -5,6 +5,8 @@
 
 #include "base/text.h"
 #include "base/units.h"
+#include "show/debug.h"
+#include "show/ledger_text.h"
 #include "show/metrics.h"
 #include "show/show.h"
 
@@ -93,6 +95,30 @@ static void print_file(FILE *out, const struct file_report *file)
 	fprintf(out, "%42s  %s\n", bytes_format(bytes, sizeof(bytes), file->bytes), path);
 }
 
+/* Those with the most bytes; the list has waits first. */
+static void print_files(FILE *out, const struct process_report *p)
+{
+	size_t with_bytes = 0, largest[TEXT_FILES];
+
+	for (size_t i = 0; i < p->file_count; i++) {
+		size_t at = with_bytes < TEXT_FILES ? with_bytes : TEXT_FILES;
+
+		if (!p->files[i].bytes)
+			continue;
+		with_bytes++;
+		for (; at && p->files[largest[at - 1]].bytes < p->files[i].bytes; at--)
+			if (at < TEXT_FILES)
+				largest[at] = largest[at - 1];
+		if (at < TEXT_FILES)
+			largest[at] = i;
+	}
+	for (size_t i = 0; i < with_bytes && i < TEXT_FILES; i++)
+		print_file(out, &p->files[largest[i]]);
+	if (with_bytes > TEXT_FILES)
+		fprintf(out, "%32s  and %zu more file%s\n", "", with_bytes - TEXT_FILES,
+			with_bytes - TEXT_FILES == 1 ? "" : "s");
+}
+
 static void print_process(FILE *out, const struct report *report, const struct process_report *p)
 {
 	fputc('\n', out);
@@ -105,11 +131,7 @@ static void print_process(FILE *out, const struct report *report, const struct p
 	for (size_t i = 0; i < p->io_count; i++)
 		if (p->io[i].requests || p->io[i].bytes)
 			print_io(out, report, &p->io[i]);
-	for (size_t i = 0; i < p->file_count && i < TEXT_FILES; i++)
-		print_file(out, &p->files[i]);
-	if (p->file_count > TEXT_FILES)
-		fprintf(out, "%32s  and %zu more file%s\n", "", p->file_count - TEXT_FILES,
-			p->file_count - TEXT_FILES == 1 ? "" : "s");
+	print_files(out, p);
 }
 
 static void print_bar(FILE *out, uint64_t count, uint64_t largest)
@@ -226,6 +248,7 @@ int show_report_text(FILE *out, const struct report *report, const struct show_c
 {
 	size_t with_io = 0, processes = 0;
 	char text[32];
+	int err = 0;
 
 	for (size_t i = 0; i < report->process_count; i++) {
 		with_io += report->processes[i].io_count != 0;
@@ -242,8 +265,12 @@ int show_report_text(FILE *out, const struct report *report, const struct show_c
 	if (processes > with_io)
 		fprintf(out, "\n%zu process%s without block I/O\n", processes - with_io,
 			processes - with_io == 1 ? "" : "es");
+	if (report->has_ledger)
+		err = show_ledger_text(out, report, context->threads);
 	print_histograms(out, report);
 	print_devices(out, report);
 	print_loss(out, &report->loss);
-	return 0;
+	if (context->debug && report->has_ledger)
+		show_debug_text(out, report);
+	return err;
 }

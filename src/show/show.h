@@ -18,6 +18,8 @@ enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_CSV };
 struct show_context {
 	const char *source; /* "bpf" */
 	double interval_s;
+	bool threads;                  /* rows of threads too */
+	bool debug;                    /* what the figures are made from */
 	unsigned long rows_per_header; /* of `stat` in text */
 };
 
@@ -42,9 +44,6 @@ struct shower {
 
 extern const struct shower showers[];
 extern const unsigned int shower_count;
-
-/* So many files of a process are shown, those with the most bytes. */
-enum { SHOWN_FILES = 10 };
 
 /* The figures of a latency, in the order in which every format shows them. */
 enum { LATENCY_FIGURES = 6 };

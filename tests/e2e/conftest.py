@@ -300,15 +300,17 @@ def disk(disk_folder, cleanup):
 
 
 @pytest.fixture
-def fuse_disk(traceable, cleanup):
-    """A loop device on a FUSE file whose reads take a known time."""
-    def make(delay_us, size=64 * MIB, fail_from=0):
+def fuse_file(traceable, cleanup):
+    """A file on FUSE whose reads take a known time, and the search for any name beside it too; `serial`: one
+    after the other."""
+    def make(delay_us, size=64 * MIB, fail_from=0, serial=False):
         if not os.path.exists("/dev/fuse"):
             pytest.skip("no /dev/fuse")
         folder = pathlib.Path(tempfile.mkdtemp(prefix="whystall-test-"))
         cleanup.callback(folder.rmdir)
         server = subprocess.Popen(
-            [*helpers.workload("fuse_delay"), str(size), str(delay_us), str(fail_from), str(folder)],
+            [*helpers.workload("fuse_delay"), str(size), str(delay_us), str(fail_from), str(folder),
+             *["-s"] * serial],
             stderr=subprocess.DEVNULL)
         cleanup.callback(server.wait, 10)
         cleanup.callback(subprocess.run, ["umount", "-l", str(folder)], check=False)
@@ -316,7 +318,15 @@ def fuse_disk(traceable, cleanup):
         helpers.wait_until(lambda: file.exists() or server.poll() is not None, "the FUSE file")
         if server.poll() is not None:
             pytest.skip("FUSE cannot be mounted here")
-        return loop_attach(cleanup, file, "-r")
+        return file
+    return make
+
+
+@pytest.fixture
+def fuse_disk(fuse_file, cleanup):
+    """A loop device on such a file."""
+    def make(*args, **options):
+        return loop_attach(cleanup, fuse_file(*args, **options), "-r")
     return make
 
 

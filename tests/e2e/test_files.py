@@ -23,7 +23,8 @@ def files_of(report):
     found = {}
     for row in report.processes:
         for file in row["files"]:
-            found[file["path"]] = found.get(file["path"], 0) + file["bytes"]
+            if file["bytes"]:  # others were only waited for
+                found[file["path"]] = found.get(file["path"], 0) + file["bytes"]
     return found
 
 
@@ -49,7 +50,8 @@ def read_cold(whystall, disk, *paths, prefix=()):
 
 
 def test_5000_files_read_once(whystall, mounted_loop):
-    """Opened, read and closed at once; ten of them are larger, and those are the ten that are shown."""
+    """Opened, read and closed at once; ten of them are larger, and those are shown, beside what it waited
+    for most."""
     folder = mounted_loop.folder / "train"
     folder.mkdir()
     largest = {}
@@ -68,7 +70,9 @@ def test_5000_files_read_once(whystall, mounted_loop):
               "    while os.read(fd, 1 << 20): pass\n"
               "    os.close(fd)\n")
     report = whystall.report("-D", mounted_loop.name, "--", "/usr/bin/python3", "-c", script, folder)
-    assert files_of(report) == largest
+    shown = files_of(report)
+    assert {path: shown.get(path) for path in largest} == largest
+    assert len(shown) <= 20
     assert report.loss["files_dropped"] == 0
 
 

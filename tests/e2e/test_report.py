@@ -37,15 +37,16 @@ def run_of(whystall, spawn, loop):
 def test_keys(run_of, loop):
     pid, text = run_of("json")
     data = json.loads(text)
-    assert set(data) == {"schema", "tool", "window", "processes", "devices", "loss"}
+    assert set(data) == {"schema", "tool", "window", "job", "processes", "devices", "loss"}
     assert set(data["tool"]) == {"version", "source", "kernel", "host"}
     assert (data["tool"]["source"], data["tool"]["kernel"], data["tool"]["host"]) \
         == ("bpf", platform.release(), socket.gethostname())
     (row,) = data["processes"]
     assert row["pid"] == pid
     assert set(row) == {"pid", "ppid", "comm", "cmdline", "cgroup", "threads", "start_s", "end_s",
-                        "block_s", "io", "files"}
-    assert row["files"] == []
+                        "time_s", "write_wait_s", "unplaced_wait_s", "block_s", "io", "files"}
+    (file,) = [file for file in row["files"] if file["path"] == loop.target]
+    assert set(file) == {"path", "mount", "device", "bytes", "wait_s"}
     (entry,) = row["io"]
     assert set(entry) == {"device", "op", "requests", "bytes", "errors", "cause", "lower",
                           "queue_us", "device_us", "histogram"}

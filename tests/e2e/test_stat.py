@@ -17,6 +17,8 @@ import helpers
 
 COLUMNS = ["time", "device", "read_mb_s", "write_mb_s", "requests_s", "read_p50_us", "read_p99_us",
            "write_p50_us", "write_p99_us", "util_pct"]
+OF_THREADS = ["on_cpu", "in_runqueue", "in_storage", "in_network", "in_ipc", "in_lock", "in_gpu",
+              "in_sleep", "in_other"]
 BLOCK = 4096
 
 
@@ -50,7 +52,7 @@ def test_csv(whystall, loop):
     text = stat(whystall, "-O", "csv", "-D", loop.name, "100ms", "5")
     assert text.count("read_mb_s") == 1, "one header"
     rows = list(csv.DictReader(io.StringIO(text)))
-    assert list(rows[0]) == COLUMNS
+    assert list(rows[0]) == COLUMNS + OF_THREADS
     assert len(rows) == 5
     moments = [when(row["time"]) for row in rows]
     assert moments == sorted(set(moments))
@@ -64,7 +66,7 @@ def test_json_lines(whystall, loop):
     rows = json_rows(stat(whystall, "-O", "json", "-D", loop.name, "100ms", "3"))
     assert len(rows) == 3
     for row in rows:
-        assert list(row) == COLUMNS
+        assert list(row) == COLUMNS + OF_THREADS
         when(row["time"])
         assert row["read_p50_us"] is None and row["write_p50_us"] is None
         assert row["read_mb_s"] == 0

@@ -47,7 +47,7 @@ static void test_paths(void **unused)
 		{ 2, OWN, "/bound/here/f", "/data/bound/here/f" },
 		{ 2, CONTAINER, "/x", "/data/x" },
 		{ 3, CONTAINER, "/vol/x/y", "/x/y" },
-		{ 3, CONTAINER, "/vol", "" },
+		{ 3, CONTAINER, "/vol", "/" },
 		/* "/volume" is not below "/vol". */
 		{ 3, CONTAINER, "/volume/x", NULL },
 		{ 4, OWN, "/a\\\t/f", "/odd/f" },

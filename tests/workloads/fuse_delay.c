@@ -3,9 +3,11 @@
  * A file system with one file of zeros, "disk.img", whose every read takes a known time: the ground
  * truth for the device latency of a loop device on it.
  *
- *   fuse_delay SIZE_BYTES DELAY_US FAIL_FROM_BYTE MOUNTPOINT
+ *   fuse_delay SIZE_BYTES DELAY_US FAIL_FROM_BYTE MOUNTPOINT [-s]
  *
- * Reads that reach FAIL_FROM_BYTE end with EIO (0: never). Stays in the foreground.
+ * With -s it serves one read after the other.
+ * Looking for any other name takes as long. Reads that reach FAIL_FROM_BYTE end with EIO (0: never). Stays
+ * in the foreground.
  */
 #define FUSE_USE_VERSION 31
 #include <errno.h>
@@ -21,6 +23,14 @@ static off_t disk_bytes;
 static long delay_us;
 static off_t fail_from;
 
+static void delay(void)
+{
+	struct timespec pause = { delay_us / 1000000, delay_us % 1000000 * 1000 };
+
+	while (nanosleep(&pause, &pause) && errno == EINTR)
+		;
+}
+
 static int disk_getattr(const char *path, struct stat *st, struct fuse_file_info *info)
 {
 	(void)info;
@@ -30,8 +40,10 @@ static int disk_getattr(const char *path, struct stat *st, struct fuse_file_info
 		st->st_nlink = 2;
 		return 0;
 	}
-	if (strcmp(path, disk_path))
+	if (strcmp(path, disk_path)) {
+		delay();
 		return -ENOENT;
+	}
 	st->st_mode = S_IFREG | 0444;
 	st->st_nlink = 1;
 	st->st_size = disk_bytes;
@@ -50,16 +62,13 @@ static int disk_open(const char *path, struct fuse_file_info *info)
 static int disk_read(const char *path, char *data, size_t bytes, off_t offset,
 		     struct fuse_file_info *info)
 {
-	struct timespec pause = { delay_us / 1000000, delay_us % 1000000 * 1000 };
-
 	(void)path;
 	(void)info;
 	if (offset >= disk_bytes)
 		return 0;
 	if ((off_t)bytes > disk_bytes - offset)
 		bytes = (size_t)(disk_bytes - offset);
-	while (nanosleep(&pause, &pause) && errno == EINTR)
-		;
+	delay();
 	if (fail_from && offset + (off_t)bytes > fail_from)
 		return -EIO;
 	memset(data, 0, bytes);
@@ -76,7 +85,7 @@ int main(int argc, char **argv)
 {
 	char foreground[] = "-f";
 
-	if (argc != 5) {
+	if (argc != 5 && argc != 6) {
 		fprintf(stderr,
 			"usage: fuse_delay SIZE_BYTES DELAY_US FAIL_FROM_BYTE MOUNTPOINT\n");
 		return 64;
@@ -85,6 +94,6 @@ int main(int argc, char **argv)
 	delay_us = strtol(argv[2], NULL, 10);
 	fail_from = strtoll(argv[3], NULL, 10);
 
-	char *args[] = { argv[0], foreground, argv[4], NULL };
-	return fuse_main(3, args, &disk_operations, NULL);
+	char *args[] = { argv[0], foreground, argv[4], argv[5], NULL };
+	return fuse_main(argc - 2, args, &disk_operations, NULL);
 }

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What later figures are made from: waiting clocks, and latency by concurrency. */
+#include "show/debug.h"
+
+#include "base/text.h"
+#include "base/units.h"
+#include "show/metrics.h"
+
+static void add_clock(struct json_builder *b, json_t *list, const struct process_report *p)
+{
+	json_t *row = json_open_object(b, list, NULL);
+	json_t *time;
+
+	json_add_count(b, row, metrics[M_PID].key, (uint64_t)p->pid);
+	json_add_count(b, row, metrics[M_TRAINER_PID].key, (uint64_t)p->trainer_pid);
+	json_add_real(b, row, metrics[M_CLOCK_S].key, p->clock_s);
+	time = json_open_object(b, row, metrics[M_TIME_S].key);
+	json_add_real(b, time, metrics[M_WALL].key, (double)ledger_wall_ns(&p->waiting) / NS_PER_S);
+	for (unsigned int class = 0; class < LEDGER_CLASSES; class ++)
+		json_add_real(b, time, metrics[M_CPU + class].key,
+			      (double)ledger_class_ns(&p->waiting, class) / NS_PER_S);
+}
+
+static void add_concurrency(struct json_builder *b, json_t *list,
+			    const struct concurrency_report *c)
+{
+	json_t *row = json_open_object(b, list, NULL);
+	json_t *classes;
+
+	json_add_text(b, row, metrics[c->device ? M_DEVICE : M_MOUNT].key, c->name);
+	classes = json_open_array(b, row, "classes");
+	for (int k = 0; k < CONCURRENCY_CLASSES; k++) {
+		json_t *class;
+
+		if (!c->count[k])
+			continue;
+		class = json_open_object(b, classes, NULL);
+		json_add_count(b, class, metrics[M_BESIDE].key, (uint64_t)k);
+		json_add_count(b, class, metrics[M_READS].key, c->count[k]);
+		json_add_real(b, class, metrics[M_MEAN_S].key, c->mean_s[k]);
+	}
+}
+
+void show_debug_json(struct json_builder *b, const struct report *report)
+{
+	json_t *debug = json_open_object(b, b->root, "debug");
+	json_t *list = json_open_array(b, debug, "clocks");
+
+	for (size_t i = 0; i < report->process_count; i++)
+		if (report->processes[i].pid)
+			add_clock(b, list, &report->processes[i]);
+	list = json_open_array(b, debug, "concurrency");
+	for (size_t i = 0; i < report->concurrency_count; i++)
+		add_concurrency(b, list, &report->concurrency[i]);
+}
+
+static void print_concurrency(FILE *out, const struct concurrency_report *c)
+{
+	char name[4 * sizeof(c->name)], mean[32];
+
+	text_escape(name, sizeof(name), c->name, TEXT_PLAIN);
+	fprintf(out, "  %s\n", name[0] ? name : "(not mounted)");
+	for (int k = 0; k < CONCURRENCY_CLASSES; k++)
+		if (c->count[k])
+			fprintf(out, "    %2d%s others: %8llu reads, mean %s\n", k,
+				k == CONCURRENCY_CLASSES - 1 ? "+" : " ",
+				(unsigned long long)c->count[k],
+				duration_format(mean, sizeof(mean), c->mean_s[k] * NS_PER_S));
+}
+
+void show_debug_text(FILE *out, const struct report *report)
+{
+	fprintf(out, "\nWaiting clocks\n");
+	for (size_t i = 0; i < report->process_count; i++) {
+		const struct process_report *p = &report->processes[i];
+
+		if (p->pid)
+			fprintf(out, "  %d: %.3f s, works for %d, %.3f s of threads on its clock\n",
+				p->pid, p->clock_s, p->trainer_pid,
+				(double)ledger_wall_ns(&p->waiting) / NS_PER_S);
+	}
+	fprintf(out, "\nLatency of reads by others in flight when they began\n");
+	for (size_t i = 0; i < report->concurrency_count; i++)
+		print_concurrency(out, &report->concurrency[i]);
+}
