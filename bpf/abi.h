@@ -123,8 +123,8 @@ struct thread {
 	__u64 ns[LEDGER_STATES];
 	__u64 waiting_ns[LEDGER_STATES]; /* while its trainer's waiting clock ran */
 	__u64 clock_ns;                  /* of that clock, up to where waiting_ns reaches */
-	__u64 cpu_base_ns;               /* the kernel's own counters when `ns` began; */
-	__u64 delay_base_ns;             /* ~0: from the next switch on */
+	__u64 cpu_base_ns;               /* the kernel's own counters when `ns` began; ~0: */
+	__u64 delay_base_ns;             /* both are taken at the next switch */
 	__u64 owner_start_boot_ns;
 	__u32 owner;
 	__u32 tid;     /* as whystall's PID namespace knows it */
@@ -201,7 +201,7 @@ struct owner {
 	__u32 rows[OWNER_ROWS];                /* index + 1 */
 	__u64 clock;                           /* the waiting clock */
 	__u32 trainer; /* owner: itself once it has forked, else its parent; itself without one */
-	__u32 parent;  /* owner; 0: not of the job */
+	__u32 pad;
 	char comm[COMM_LEN];
 	char cmdline[CMDLINE_LEN]; /* arguments, each ended by NUL; a name for other kinds */
 };

@@ -127,14 +127,17 @@ static __always_inline struct thread *thread_take(u32 *index)
 	return bpf_map_lookup_elem(&threads, index);
 }
 
-/* Open the ledger of a thread that has none. A new thread is about to be put on a run queue. */
+/*
+ * Open the ledger of a thread that has none. A new thread is about to be put on a run queue; what any other
+ * one does is looked up once its ledger is there, so that a switch in between is seen and stands.
+ */
 static __noinline void ledger_open(struct task_struct *t, struct task *task, bool new)
 {
-	struct sleep sleep = { .state = LEDGER_RUNQUEUE };
+	struct sleep sleep = {};
 	struct thread *thread;
 	struct owner *o;
-	u32 index;
 	u64 now, word;
+	u32 index;
 
 	if (task->thread || BPF_CORE_READ(t, __state) == TASK_DEAD)
 		return;
@@ -152,30 +155,21 @@ static __noinline void ledger_open(struct task_struct *t, struct task *task, boo
 	thread->leader = BPF_CORE_READ(t, group_leader) == t;
 	thread->tid = visible_tid(t);
 	bpf_core_read(thread->comm, sizeof(thread->comm), &t->comm);
-	thread->cpu_base_ns = thread->delay_base_ns = ~0ULL;
-	if (!new)
-		state_now(t, task, &sleep);
-	/* The kernel brings its counters up to date when a thread stops, and when it starts. */
-	if (new || sleep.state > LEDGER_RUNQUEUE) {
-		thread->cpu_base_ns = BPF_CORE_READ(t, se.sum_exec_runtime);
-		thread->delay_base_ns = run_delay(t);
-	}
+	thread->cpu_base_ns = new ? BPF_CORE_READ(t, se.sum_exec_runtime) : ~0ULL;
+	thread->delay_base_ns = run_delay(t);
 	now = bpf_ktime_get_ns();
+	word = now << LEDGER_SHIFT | LEDGER_RUNQUEUE;
 	thread->start_ns = now;
-	thread->place = sleep_place(&sleep, task->owner);
-	thread->word = now << LEDGER_SHIFT | sleep.state;
-	if (o && thread->leader)
-		o->clock = clock_in_state(o->clock, sleep.state, now);
+	thread->word = word;
 	thread->life = THREAD_ALIVE;
 	task->thread = index + 1;
 	if (new)
 		return;
-	/* What happened before it could be seen has left it in another state. */
-	sleep = (struct sleep){};
-	word = thread->word;
 	state_now(t, task, &sleep);
-	if (sleep.state != word_state(word))
-		ledger_move(thread, word, sleep.state, bpf_ktime_get_ns());
+	if (sleep.state == LEDGER_RUNQUEUE || thread->word != word)
+		return;
+	thread->place = sleep_place(&sleep, task->owner);
+	ledger_move(thread, word, sleep.state, bpf_ktime_get_ns());
 }
 
 static __always_inline bool in_job(u32 owner)
@@ -208,7 +202,7 @@ static __always_inline void owner_set_parent(u32 child, u32 parent)
 
 	if (child < OWNER_FIRST || parent < OWNER_FIRST || !o || !new)
 		return;
-	new->parent = new->trainer = parent;
+	new->trainer = parent;
 	o->trainer = parent;
 }
 
@@ -328,7 +322,7 @@ TRACE_TWICE("cgroup_attach_task", job_cgroup_attach, struct cgroup *cgroup, cons
 			    !cgroup_selected(cgroup))
 		return 0;
 	thread_enter(t, owner_new(leader, NULL), false);
-	/* Its other threads find out at their next request. */
+	/* Its other threads find out at their next request, or when user space looks for them. */
 	__sync_fetch_and_add(&membership_epoch, 1);
 	return 0;
 }
