@@ -345,8 +345,7 @@ static __always_inline void row_end_request(struct io_row *row, const struct inf
 	u64 device_ns;
 
 	__sync_fetch_and_add(&row->requests, 1);
-	if (row->reads)
-		concurrency_end(row->reads, e->beside, now - e->q_ns);
+	concurrency_end(row->reads, e->beside, now - e->q_ns);
 	if (error)
 		__sync_fetch_and_add(&row->errors, 1);
 	if (e->flush) {

@@ -3,7 +3,7 @@
  * Where the time of the job's threads goes: what each one does, and since when, changes only here. Threads
  * outside the job have no storage, or none with a ledger: for them a lookup is all.
  *
- * Both tracepoints of the scheduler are passed with interrupts off: nothing runs on top of the programs.
+ * The switch is passed with interrupts off: nothing runs on top of its program.
  */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>

@@ -167,7 +167,6 @@ struct poll_walk {
 	u64 list;             /* of struct pollfd, in the thread's memory */
 	u32 count;            /* descriptors */
 	u32 kinds;            /* of those seen */
-	u64 *words;           /* of a select */
 	struct rb_node *node; /* of an epoll */
 };
 
@@ -442,13 +441,9 @@ static __noinline void sleep_in_call(struct task_struct *t, const struct task *t
 	case CALL_POLL:
 	case CALL_SELECT:
 		/* Another thread's memory cannot be read from here. */
-		if (t != bpf_get_current_task_btf())
-			return;
-		if (kind == CALL_SELECT) {
-			sleep->state = state_of_select_call(t, call);
-			return;
-		}
-		sleep->state = state_of_poll_call(t, call);
+		if (t == bpf_get_current_task_btf())
+			sleep->state = kind == CALL_POLL ? state_of_poll_call(t, call) :
+							   state_of_select_call(t, call);
 		return;
 	case CALL_EPOLL:
 		open_files_read(t, &open);

@@ -89,6 +89,11 @@ char *duration_format(char *out, size_t size, double ns)
 	return out;
 }
 
+double duration_seconds(uint64_t ns)
+{
+	return (double)ns / NS_PER_S;
+}
+
 uint64_t time_now_ns(clockid_t clock)
 {
 	struct timespec ts;

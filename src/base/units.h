@@ -24,6 +24,9 @@ char *bytes_format(char *out, size_t size, uint64_t bytes);
 /* "850 ns", "12.3 us", "4.07 ms", "2.50 s": three digits. Returns `out`. */
 char *duration_format(char *out, size_t size, double ns);
 
+/* Nanoseconds as seconds. */
+double duration_seconds(uint64_t ns);
+
 /* A clock's time in nanoseconds. */
 uint64_t time_now_ns(clockid_t clock);
 

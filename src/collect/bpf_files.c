@@ -58,11 +58,8 @@ static void add_open_waits(const struct bpf_maps *maps, const struct sample *sam
 
 int bpf_files_read(const struct bpf_maps *maps, struct sample *sample)
 {
-	uint32_t limit = bpf_map__max_entries(maps->skel->maps.files);
-	uint32_t end = __atomic_load_n(&maps->skel->bss->files_used, __ATOMIC_ACQUIRE);
+	uint32_t end = bpf_maps_used(maps->skel->maps.files, &maps->skel->bss->files_used);
 
-	if (end > limit)
-		end = limit;
 	for (uint32_t i = 0; i < end; i++) {
 		struct file_sample *file = sample_add_file(sample);
 

@@ -101,17 +101,20 @@ static uint32_t at_most(uint32_t value, uint32_t limit)
 	return value < limit ? value : limit;
 }
 
+uint32_t bpf_maps_used(const struct bpf_map *table, const uint32_t *counter)
+{
+	return at_most(__atomic_load_n(counter, __ATOMIC_ACQUIRE), bpf_map__max_entries(table));
+}
+
 static uint32_t owners_used(const struct bpf_maps *maps)
 {
-	return at_most(__atomic_load_n(&maps->skel->data->owners_used, __ATOMIC_ACQUIRE),
-		       maps->max_owners);
+	return bpf_maps_used(maps->skel->maps.owners, &maps->skel->data->owners_used);
 }
 
 /* Rows [RESERVED_ROWS, rows_end) have been handed out once; reserved ones are [0, reserved_end). */
 static uint32_t rows_end(const struct bpf_maps *maps)
 {
-	return at_most(__atomic_load_n(&maps->skel->data->rows_used, __ATOMIC_ACQUIRE),
-		       maps->max_rows);
+	return bpf_maps_used(maps->skel->maps.rows, &maps->skel->data->rows_used);
 }
 
 static uint32_t reserved_end(const struct bpf_maps *maps)
@@ -214,9 +217,8 @@ static uint64_t missed_starts(const struct bpf_maps *maps)
 
 static int read_concurrency(const struct bpf_maps *maps, struct sample *sample)
 {
-	uint32_t limit = bpf_map__max_entries(maps->skel->maps.concurrency);
-	uint32_t end = at_most(
-		__atomic_load_n(&maps->skel->bss->concurrency_used, __ATOMIC_ACQUIRE), limit);
+	uint32_t end =
+		bpf_maps_used(maps->skel->maps.concurrency, &maps->skel->bss->concurrency_used);
 
 	for (uint32_t i = 0; i < end; i++) {
 		struct concurrency *c = sample_add_concurrency(sample);

@@ -10,6 +10,7 @@
 #include "collect/mounts.h"
 #include "collect/sample.h"
 
+struct bpf_map;
 struct whystall_bpf;
 
 /* What user space keeps beside each owner. */
@@ -47,6 +48,9 @@ struct bpf_maps {
 	struct mounts mounts;
 	uint64_t own_mount_namespace;
 };
+
+/* How many places of a table have been handed out: the counter goes on beyond the table's end. */
+uint32_t bpf_maps_used(const struct bpf_map *table, const uint32_t *counter);
 
 int bpf_maps_open(struct bpf_maps *maps, struct whystall_bpf *skel, struct fault *fault);
 

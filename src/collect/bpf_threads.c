@@ -31,11 +31,8 @@ static void copy_thread(struct thread *to, const struct thread *from)
 
 int bpf_threads_copy(const struct bpf_maps *maps, struct sample *sample)
 {
-	uint32_t limit = bpf_map__max_entries(maps->skel->maps.threads);
-	uint32_t end = __atomic_load_n(&maps->skel->bss->threads_used, __ATOMIC_ACQUIRE);
+	uint32_t end = bpf_maps_used(maps->skel->maps.threads, &maps->skel->bss->threads_used);
 
-	if (end > limit)
-		end = limit;
 	for (uint32_t i = 0; i < end; i++) {
 		struct thread *thread = sample_add_thread(sample);
 

@@ -29,7 +29,8 @@ static const char doc[] =
 struct stat_state {
 	struct sample samples[2];
 	struct totals totals[2];
-	unsigned int now; /* which of the two is the newer one */
+	unsigned int now;         /* which of the two is the newer one */
+	struct occupancy threads; /* between them */
 	unsigned long row;
 };
 
@@ -97,10 +98,9 @@ static int print_row(struct session *session, struct stat_state *state, uint32_t
 
 	rates_build(&rates, device, &state->samples[before], &state->totals[before],
 		    &state->samples[now], &state->totals[now]);
-	err = rates_add_threads(&rates, &state->samples[before], &state->samples[now]);
-	if (!err)
-		err = session->options->shower->rates(session->output.stream, &rates, state->row++,
-						      &context);
+	rates.threads = state->threads;
+	err = session->options->shower->rates(session->output.stream, &rates, state->row++,
+					      &context);
 	return err ? fault_set(fault, err, "cannot print a row: %s", strerror(-err)) : 0;
 }
 
@@ -122,7 +122,11 @@ static int print_each(struct session *session, struct stat_state *state, struct 
 static int print_rows(struct session *session, struct stat_state *state, struct fault *fault)
 {
 	const struct device_choices *choices = &session->options->devices;
-	int err = 0;
+	int err = occupancy_build(&state->threads, &state->samples[!state->now],
+				  &state->samples[state->now]);
+
+	if (err)
+		return fault_set(fault, err, "out of memory");
 
 	if (choices->each)
 		err = print_each(session, state, fault);

@@ -144,13 +144,13 @@ void rates_build(struct rates *rates, uint32_t device, const struct sample *from
 	rates->write = io_device_latency(&delta);
 }
 
-int rates_add_threads(struct rates *rates, const struct sample *from, const struct sample *to)
+int occupancy_build(struct occupancy *threads, const struct sample *from, const struct sample *to)
 {
 	double ns = (double)(to->threads_ns - from->threads_ns);
 	struct ledger *ledgers, job = { 0 };
 
-	rates->has_ledger = to->has_ledger && from->has_ledger;
-	if (!rates->has_ledger)
+	*threads = (struct occupancy){ .known = false };
+	if (!to->has_ledger || !from->has_ledger)
 		return 0;
 	ledgers = ledger_by_owner(from, to, LEDGER_ALL);
 	if (!ledgers)
@@ -158,7 +158,8 @@ int rates_add_threads(struct rates *rates, const struct sample *from, const stru
 	for (size_t i = 0; i < to->owner_count; i++)
 		ledger_add(&job, &ledgers[i]);
 	free(ledgers);
-	rates->threads = (struct occupancy){
+	*threads = (struct occupancy){
+		.known = true,
 		.cpu = (double)ledger_class_ns(&job, LEDGER_CPU) / ns,
 		.runqueue = (double)ledger_class_ns(&job, LEDGER_RUNQUEUE) / ns,
 		.storage = (double)ledger_storage_ns(&job) / ns,

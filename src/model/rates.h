@@ -14,6 +14,7 @@ struct device_totals {
 
 /* How many threads of the job were in a state, on average over the interval. */
 struct occupancy {
+	bool known; /* only of a job */
 	double cpu, runqueue, storage, network, ipc, lock, gpu, sleep, other;
 };
 
@@ -29,7 +30,6 @@ struct rates {
 	double read_mb_s, write_mb_s, requests_s;
 	struct latency read, write; /* device latency */
 	bool busy_known;
-	bool has_ledger;
 	struct occupancy threads; /* of the job, the same in each row of an interval */
 	double busy_pct; /* of the device, everybody's; for all devices, of the busiest disk */
 };
@@ -42,8 +42,8 @@ int totals_build(struct totals *totals, const struct sample *sample, bool everyb
 
 void totals_free(struct totals *totals);
 
-/* Set `threads` of the rates. Returns 0 or -ENOMEM. */
-int rates_add_threads(struct rates *rates, const struct sample *from, const struct sample *to);
+/* Fill in what the job's threads did between two samples. Returns 0 or -ENOMEM. */
+int occupancy_build(struct occupancy *threads, const struct sample *from, const struct sample *to);
 
 /*
  * Fill `rates` for one device, or for all (`device` 0), from what two samples and their totals say. A

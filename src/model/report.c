@@ -2,6 +2,7 @@
 #include "model/report.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,17 +139,31 @@ static void describe(struct process_report *p, const struct sample *from, const 
 		p->end_s = since(o->end_boot_ns, from->boot_ns);
 }
 
+/*
+ * Where an owner's entries begin in an array that is sorted by owner, and how many there are. An entry has
+ * `size` bytes, and its owner `offset` bytes from its start.
+ */
+static size_t find_owned(const void *list, size_t count, size_t size, size_t offset, uint32_t owner,
+			 size_t *found)
+{
+	const char *field = (const char *)list + offset;
+	size_t begin = 0, end;
+
+	while (begin < count && *(const uint32_t *)(const void *)(field + begin * size) < owner)
+		begin++;
+	for (end = begin;
+	     end < count && *(const uint32_t *)(const void *)(field + end * size) == owner; end++)
+		;
+	*found = end - begin;
+	return begin;
+}
+
 static void take_io(struct process_report *p, struct io_row *rows, size_t count)
 {
-	struct io_row key = { .key.owner = p->owner };
-	size_t begin = 0;
-
-	/* Sorted by owner: the first row that is not before it. */
-	while (begin < count && rows[begin].key.owner < key.key.owner)
-		begin++;
-	p->io = &rows[begin];
-	while (begin + p->io_count < count && p->io[p->io_count].key.owner == p->owner) {
-		const struct io_row *row = &p->io[p->io_count++];
+	p->io = rows + find_owned(rows, count, sizeof(*rows), offsetof(struct io_row, key.owner),
+				  p->owner, &p->io_count);
+	for (size_t i = 0; i < p->io_count; i++) {
+		const struct io_row *row = &p->io[i];
 
 		if (!row->key.lower)
 			p->bytes += row->bytes;
@@ -227,38 +242,34 @@ static struct file_report *subtract_files(const struct sample *from, const struc
 	return files;
 }
 
-/* Mark the files with the most bytes; those with the longest waits come first anyway. */
+/* Find the files with the most bytes; those with the longest waits come first anyway. */
 static void choose_files(struct process_report *p)
 {
-	struct file_report *largest[SHOWN_FILES];
-	size_t found = 0;
-
 	for (size_t i = 0; i < p->file_count; i++) {
 		struct file_report *file = &p->files[i];
-		size_t at = found;
+		size_t at = p->largest_count;
 
 		file->shown = i < SHOWN_FILES && file->wait_ns;
-		for (; at && largest[at - 1]->bytes < file->bytes; at--)
+		if (!file->bytes)
+			continue;
+		p->files_moved++;
+		for (; at && p->largest[at - 1]->bytes < file->bytes; at--)
 			if (at < SHOWN_FILES)
-				largest[at] = largest[at - 1];
-		if (at < SHOWN_FILES && file->bytes)
-			largest[at] = file;
-		if (found < SHOWN_FILES && file->bytes)
-			found++;
+				p->largest[at] = p->largest[at - 1];
+		if (at < SHOWN_FILES)
+			p->largest[at] = file;
+		if (p->largest_count < SHOWN_FILES)
+			p->largest_count++;
 	}
-	for (size_t i = 0; i < found; i++)
-		largest[i]->shown = true;
+	for (size_t i = 0; i < p->largest_count; i++)
+		p->largest[i]->shown = true;
 }
 
 static void take_files(struct process_report *p, struct file_report *files, size_t count)
 {
-	size_t begin = 0;
-
-	while (begin < count && files[begin].owner < p->owner)
-		begin++;
-	p->files = &files[begin];
-	while (begin + p->file_count < count && p->files[p->file_count].owner == p->owner)
-		p->file_count++;
+	p->files =
+		files + find_owned(files, count, sizeof(*files),
+				   offsetof(struct file_report, owner), p->owner, &p->file_count);
 	choose_files(p);
 }
 
@@ -300,13 +311,9 @@ static struct thread_report *list_threads(const struct sample *from, const struc
 
 static void take_threads(struct process_report *p, const struct thread_report *rows, size_t count)
 {
-	size_t begin = 0;
-
-	while (begin < count && rows[begin].owner < p->owner)
-		begin++;
-	p->thread_rows = &rows[begin];
-	while (begin + p->thread_count < count && p->thread_rows[p->thread_count].owner == p->owner)
-		p->thread_count++;
+	p->thread_rows =
+		rows + find_owned(rows, count, sizeof(*rows), offsetof(struct thread_report, owner),
+				  p->owner, &p->thread_count);
 }
 
 static bool is_listed(const struct process_report *p, const struct owner *o, bool everybody)
@@ -315,8 +322,7 @@ static bool is_listed(const struct process_report *p, const struct owner *o, boo
 
 	for (size_t i = 0; i < p->io_count; i++)
 		did_io |= p->io[i].requests || p->io[i].bytes;
-	return did_io || (p->owner <= OWNER_EXITED && ledger_wall_ns(&p->ledger)) ||
-	       (o->kind == OWNER_PROCESS && !everybody && (!p->ended || p->end_s >= 0));
+	return did_io || (o->kind == OWNER_PROCESS && !everybody && (!p->ended || p->end_s >= 0));
 }
 
 /* Places have the times of the tracepoints, classes those of the kernel: a few can be a little more. */
@@ -408,7 +414,6 @@ static int build_processes(struct report *report, const struct sample *from,
 	}
 	free(ledgers);
 	free(waiting);
-	judge_waits(report);
 	qsort(report->processes, report->process_count, sizeof(*report->processes), by_bytes);
 	return 0;
 }
@@ -601,9 +606,9 @@ int report_build(struct report *report, const struct sample *from, const struct 
 	err = build_processes(report, from, to, everybody, &counts);
 	if (!err)
 		err = build_concurrency(report, from, to);
-	/* Of the waits the devices are not chosen. */
-	if (choices->count)
-		report->above_block = false;
+	/* Waits are those for all devices: requests of some cannot explain them. */
+	if (!err && !choices->count)
+		judge_waits(report);
 	if (!err)
 		err = build_devices(report, from, to, choices, counts.rows);
 	if (err)

@@ -49,7 +49,10 @@ struct process_report {
 	uint64_t bytes;            /* each counted once, at the topmost device */
 	struct file_report *files; /* most waited for first, then most bytes */
 	size_t file_count;
-	struct io_row *io; /* by device, operation, cause */
+	struct file_report *largest[SHOWN_FILES]; /* of them, those with the most bytes */
+	size_t largest_count;
+	size_t files_moved; /* of them, those with any bytes */
+	struct io_row *io;  /* by device, operation, cause */
 	size_t io_count;
 	struct ledger ledger;  /* of its threads; where the report has ledgers */
 	struct ledger waiting; /* the part in which its trainer's clock ran */

@@ -4,21 +4,17 @@
 
 #include "base/text.h"
 #include "base/units.h"
+#include "show/ledger_json.h"
 #include "show/metrics.h"
 
 static void add_clock(struct json_builder *b, json_t *list, const struct process_report *p)
 {
 	json_t *row = json_open_object(b, list, NULL);
-	json_t *time;
 
 	json_add_count(b, row, metrics[M_PID].key, (uint64_t)p->pid);
 	json_add_count(b, row, metrics[M_TRAINER_PID].key, (uint64_t)p->trainer_pid);
 	json_add_real(b, row, metrics[M_CLOCK_S].key, p->clock_s);
-	time = json_open_object(b, row, metrics[M_TIME_S].key);
-	json_add_real(b, time, metrics[M_WALL].key, (double)ledger_wall_ns(&p->waiting) / NS_PER_S);
-	for (unsigned int class = 0; class < LEDGER_CLASSES; class ++)
-		json_add_real(b, time, metrics[M_CPU + class].key,
-			      (double)ledger_class_ns(&p->waiting, class) / NS_PER_S);
+	show_ledger_json(b, row, &p->waiting);
 }
 
 static void add_concurrency(struct json_builder *b, json_t *list,
@@ -77,7 +73,7 @@ void show_debug_text(FILE *out, const struct report *report)
 		if (p->pid)
 			fprintf(out, "  %d: %.3f s, works for %d, %.3f s of threads on its clock\n",
 				p->pid, p->clock_s, p->trainer_pid,
-				(double)ledger_wall_ns(&p->waiting) / NS_PER_S);
+				duration_seconds(ledger_wall_ns(&p->waiting)));
 	}
 	fprintf(out, "\nLatency of reads by others in flight when they began\n");
 	for (size_t i = 0; i < report->concurrency_count; i++)

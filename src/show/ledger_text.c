@@ -22,18 +22,12 @@ static const double smallest_pct = 0.05;
 static const char *const wait_verbs[WAIT_KINDS] = { "reading", "writing", "looking up in",
 						    "faulting in" };
 
-static double seconds(uint64_t ns)
-{
-	return (double)ns / NS_PER_S;
-}
-
 /* "12.0 s   storage_read 61.2 %, cpu 12.3 %" */
 static void print_shares(FILE *out, const struct ledger *ledger)
 {
 	uint64_t wall_ns = ledger_wall_ns(ledger);
 	unsigned int order[LEDGER_CLASSES];
 	const char *separator = "  ";
-
 	char wall[32];
 
 	fprintf(out, " %9s", duration_format(wall, sizeof(wall), (double)wall_ns));
@@ -99,7 +93,6 @@ static void print_waits(FILE *out, const struct process_report *p)
 static void print_write_parts(FILE *out, const struct ledger *ledger)
 {
 	static const unsigned int states[] = { LEDGER_FSYNC, LEDGER_DIRTY_LIMIT };
-
 	char text[32];
 
 	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
@@ -125,18 +118,15 @@ static void print_threads(FILE *out, const struct process_report *p)
 		fprintf(out, "    and %zu more threads\n", p->thread_count - LEDGER_THREADS);
 }
 
-/* The processes with the most time in their threads first. */
-static size_t largest_left(const struct report *report, const bool *done)
+static int by_wall(const void *a, const void *b)
 {
-	size_t largest = report->process_count;
+	const struct process_report *const *x = a, *const *y = b;
+	uint64_t x_ns = ledger_wall_ns(&(*x)->ledger), y_ns = ledger_wall_ns(&(*y)->ledger);
 
-	for (size_t i = 0; i < report->process_count; i++)
-		if (!done[i] && ledger_wall_ns(&report->processes[i].ledger) &&
-		    (largest == report->process_count ||
-		     ledger_wall_ns(&report->processes[i].ledger) >
-			     ledger_wall_ns(&report->processes[largest].ledger)))
-			largest = i;
-	return largest;
+	if (x_ns != y_ns)
+		return x_ns < y_ns ? 1 : -1;
+	/* As they are in the report. */
+	return *x < *y ? -1 : *x > *y;
 }
 
 static void print_above_block(FILE *out, const struct report *report)
@@ -148,35 +138,34 @@ static void print_above_block(FILE *out, const struct report *report)
 		"its block requests took\n%.1f s. The rest is an I/O limit of a control group, "
 		"a limit on dirty pages, a lock of the file system,\nor a file system on the "
 		"network or in user space.\n",
-		seconds(ledger_storage_ns(&report->job)), report->job_block_s);
+		duration_seconds(ledger_storage_ns(&report->job)), report->job_block_s);
 }
 
 int show_ledger_text(FILE *out, const struct report *report, bool threads)
 {
-	bool *done = calloc(report->process_count + 1, sizeof(*done));
-	size_t next, shown = 0;
+	const struct process_report **list = calloc(report->process_count + 1, sizeof(void *));
+	size_t count = 0;
 
-	if (!done)
+	if (!list)
 		return -ENOMEM;
+	for (size_t i = 0; i < report->process_count; i++)
+		if (ledger_wall_ns(&report->processes[i].ledger))
+			list[count++] = &report->processes[i];
+	qsort((void *)list, count, sizeof(void *), by_wall);
 	fprintf(out, "\nWhere the threads' time went (their lifetimes, summed)\n");
 	print_name(out, "  ", 0, "the job");
 	print_shares(out, &report->job);
 	print_write_parts(out, &report->job);
-	while ((next = largest_left(report, done)) < report->process_count) {
-		const struct process_report *p = &report->processes[next];
-
-		done[next] = true;
-		if (++shown > LEDGER_PROCESSES)
-			continue;
-		print_name(out, "  ", p->pid, p->comm);
-		print_shares(out, &p->ledger);
-		print_waits(out, p);
+	for (size_t i = 0; i < count && i < LEDGER_PROCESSES; i++) {
+		print_name(out, "  ", list[i]->pid, list[i]->comm);
+		print_shares(out, &list[i]->ledger);
+		print_waits(out, list[i]);
 		if (threads)
-			print_threads(out, p);
+			print_threads(out, list[i]);
 	}
-	if (shown > LEDGER_PROCESSES)
-		fprintf(out, "  and %zu more processes\n", shown - LEDGER_PROCESSES);
-	free(done);
+	if (count > LEDGER_PROCESSES)
+		fprintf(out, "  and %zu more processes\n", count - LEDGER_PROCESSES);
+	free((void *)list);
 	print_above_block(out, report);
 	return 0;
 }

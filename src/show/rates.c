@@ -22,7 +22,7 @@ enum {
 /* For people, columns that would be empty in every row are left out. */
 static int text_columns(const struct rates *rates)
 {
-	return rates->has_ledger ? COLUMN_COUNT : COLUMN_COUNT - LEDGER_COLUMNS;
+	return rates->threads.known ? COLUMN_COUNT : COLUMN_COUNT - LEDGER_COLUMNS;
 }
 
 struct value {
@@ -41,15 +41,15 @@ static void get_values(const struct rates *r, struct value values[COLUMN_COUNT])
 		{ r->write.known, r->write.p50_ns / NS_PER_US },
 		{ r->write.known, r->write.p99_ns / NS_PER_US },
 		{ r->busy_known, r->busy_pct },
-		{ r->has_ledger, r->threads.cpu },
-		{ r->has_ledger, r->threads.runqueue },
-		{ r->has_ledger, r->threads.storage },
-		{ r->has_ledger, r->threads.network },
-		{ r->has_ledger, r->threads.ipc },
-		{ r->has_ledger, r->threads.lock },
-		{ r->has_ledger, r->threads.gpu },
-		{ r->has_ledger, r->threads.sleep },
-		{ r->has_ledger, r->threads.other },
+		{ r->threads.known, r->threads.cpu },
+		{ r->threads.known, r->threads.runqueue },
+		{ r->threads.known, r->threads.storage },
+		{ r->threads.known, r->threads.network },
+		{ r->threads.known, r->threads.ipc },
+		{ r->threads.known, r->threads.lock },
+		{ r->threads.known, r->threads.gpu },
+		{ r->threads.known, r->threads.sleep },
+		{ r->threads.known, r->threads.other },
 	};
 
 	for (int i = 0; i < COLUMN_COUNT; i++)

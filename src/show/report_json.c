@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "show/debug.h"
 #include "show/json.h"
+#include "show/ledger_json.h"
 #include "show/show.h"
 #include "version.h"
 
@@ -96,28 +97,13 @@ static void add_io(struct json_builder *b, json_t *list, const struct report *re
 	add_histogram(b, io, row, queue.known);
 }
 
-static double seconds(uint64_t ns)
-{
-	return (double)ns / NS_PER_S;
-}
-
-static void add_time(struct json_builder *b, json_t *parent, const struct ledger *ledger)
-{
-	json_t *time = json_open_object(b, parent, metrics[M_TIME_S].key);
-
-	json_add_real(b, time, metrics[M_WALL].key, seconds(ledger_wall_ns(ledger)));
-	for (unsigned int class = 0; class < LEDGER_CLASSES; class ++)
-		json_add_real(b, time, metrics[M_CPU + class].key,
-			      seconds(ledger_class_ns(ledger, class)));
-}
-
 static void add_write_wait(struct json_builder *b, json_t *parent, const struct ledger *ledger)
 {
 	json_t *parts = json_open_object(b, parent, metrics[M_WRITE_WAIT_S].key);
 
-	json_add_real(b, parts, metrics[M_FSYNC].key, seconds(ledger->ns[LEDGER_FSYNC]));
+	json_add_real(b, parts, metrics[M_FSYNC].key, duration_seconds(ledger->ns[LEDGER_FSYNC]));
 	json_add_real(b, parts, metrics[M_DIRTY_LIMIT].key,
-		      seconds(ledger->ns[LEDGER_DIRTY_LIMIT]));
+		      duration_seconds(ledger->ns[LEDGER_DIRTY_LIMIT]));
 }
 
 static void add_threads(struct json_builder *b, json_t *process, const struct process_report *p)
@@ -129,16 +115,16 @@ static void add_threads(struct json_builder *b, json_t *process, const struct pr
 
 		json_add_count(b, row, metrics[M_TID].key, (uint64_t)p->thread_rows[i].tid);
 		json_add_text(b, row, metrics[M_COMM].key, p->thread_rows[i].comm);
-		add_time(b, row, &p->thread_rows[i].ledger);
+		show_ledger_json(b, row, &p->thread_rows[i].ledger);
 	}
 }
 
 static void add_ledger(struct json_builder *b, json_t *process, const struct process_report *p,
 		       const struct show_context *context)
 {
-	add_time(b, process, &p->ledger);
+	show_ledger_json(b, process, &p->ledger);
 	add_write_wait(b, process, &p->ledger);
-	json_add_real(b, process, metrics[M_UNPLACED_WAIT_S].key, seconds(p->unplaced_ns));
+	json_add_real(b, process, metrics[M_UNPLACED_WAIT_S].key, duration_seconds(p->unplaced_ns));
 	if (context->threads)
 		add_threads(b, process, p);
 }
@@ -147,10 +133,10 @@ static void add_job(struct json_builder *b, const struct report *report)
 {
 	json_t *job = json_open_object(b, b->root, "job");
 
-	add_time(b, job, &report->job);
+	show_ledger_json(b, job, &report->job);
 	add_write_wait(b, job, &report->job);
 	json_add_real(b, job, metrics[M_STORAGE_WAIT_S].key,
-		      seconds(ledger_storage_ns(&report->job)));
+		      duration_seconds(ledger_storage_ns(&report->job)));
 	json_add_real(b, job, metrics[M_BLOCK_S].key, report->job_block_s);
 	json_add(b, job, metrics[M_ABOVE_BLOCK_LAYER].key, json_boolean(report->above_block));
 }
@@ -177,7 +163,8 @@ static void add_files(struct json_builder *b, json_t *process, const struct proc
 			json_add_null(b, file, metrics[M_DEVICE].key);
 		json_add_count(b, file, metrics[M_BYTES].key, p->files[i].bytes);
 		if (has_ledger)
-			json_add_real(b, file, metrics[M_WAIT_S].key, seconds(p->files[i].wait_ns));
+			json_add_real(b, file, metrics[M_WAIT_S].key,
+				      duration_seconds(p->files[i].wait_ns));
 		else
 			json_add_null(b, file, metrics[M_WAIT_S].key);
 	}

@@ -95,30 +95,6 @@ static void print_file(FILE *out, const struct file_report *file)
 	fprintf(out, "%42s  %s\n", bytes_format(bytes, sizeof(bytes), file->bytes), path);
 }
 
-/* Those with the most bytes; the list has waits first. */
-static void print_files(FILE *out, const struct process_report *p)
-{
-	size_t with_bytes = 0, largest[TEXT_FILES];
-
-	for (size_t i = 0; i < p->file_count; i++) {
-		size_t at = with_bytes < TEXT_FILES ? with_bytes : TEXT_FILES;
-
-		if (!p->files[i].bytes)
-			continue;
-		with_bytes++;
-		for (; at && p->files[largest[at - 1]].bytes < p->files[i].bytes; at--)
-			if (at < TEXT_FILES)
-				largest[at] = largest[at - 1];
-		if (at < TEXT_FILES)
-			largest[at] = i;
-	}
-	for (size_t i = 0; i < with_bytes && i < TEXT_FILES; i++)
-		print_file(out, &p->files[largest[i]]);
-	if (with_bytes > TEXT_FILES)
-		fprintf(out, "%32s  and %zu more file%s\n", "", with_bytes - TEXT_FILES,
-			with_bytes - TEXT_FILES == 1 ? "" : "s");
-}
-
 static void print_process(FILE *out, const struct report *report, const struct process_report *p)
 {
 	fputc('\n', out);
@@ -131,7 +107,11 @@ static void print_process(FILE *out, const struct report *report, const struct p
 	for (size_t i = 0; i < p->io_count; i++)
 		if (p->io[i].requests || p->io[i].bytes)
 			print_io(out, report, &p->io[i]);
-	print_files(out, p);
+	for (size_t i = 0; i < p->largest_count && i < TEXT_FILES; i++)
+		print_file(out, p->largest[i]);
+	if (p->files_moved > TEXT_FILES)
+		fprintf(out, "%32s  and %zu more file%s\n", "", p->files_moved - TEXT_FILES,
+			p->files_moved - TEXT_FILES == 1 ? "" : "s");
 }
 
 static void print_bar(FILE *out, uint64_t count, uint64_t largest)

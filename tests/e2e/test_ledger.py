@@ -14,7 +14,7 @@ import types
 import pytest
 
 import helpers
-from conftest import MIB, filled_file, set_for_a_while
+from conftest import MIB, set_for_a_while
 from fio import Fio
 
 STATE_S = 0.5
