@@ -54,12 +54,14 @@ static __always_inline u32 device_of_file_system(struct super_block *sb)
 	return bdev ? BPF_CORE_READ(bdev, bd_dev) : BPF_CORE_READ(sb, s_dev);
 }
 
-/* The row of a key, FILE_NONE if it has none yet. */
+/* The row of a key, FILE_NONE if it has none yet; not that of an earlier owner in the same place. */
 static __always_inline u32 file_row_find(const struct file_key *key)
 {
 	u32 *found = bpf_map_lookup_elem(&file_by_key, key);
+	struct file_row *file = found ? bpf_map_lookup_elem(&files, found) : NULL;
+	struct owner *o = owner_get(key->owner);
 
-	return found ? *found : FILE_NONE;
+	return file && o && file->owner_start_boot_ns == o->start_boot_ns ? *found : FILE_NONE;
 }
 
 /* A new row for a key; `inode` names it, where it is a file. */
@@ -68,7 +70,7 @@ static __always_inline u32 file_row_new(const struct file_key *key, u32 device, 
 {
 	struct file_row *file;
 	struct owner *o;
-	u32 index;
+	u32 index, found;
 
 	if (files_used >= limit)
 		return FILE_NONE;
@@ -88,8 +90,12 @@ static __always_inline u32 file_row_new(const struct file_key *key, u32 device, 
 	if (inode)
 		file_copy_names(file, inode);
 	/* When another CPU was faster this row stays behind, empty. */
-	bpf_map_update_elem(&file_by_key, key, &index, BPF_NOEXIST);
-	return file_row_find(key);
+	if (!bpf_map_update_elem(&file_by_key, key, &index, BPF_NOEXIST))
+		return index;
+	found = file_row_find(key);
+	if (found == FILE_NONE && !bpf_map_update_elem(&file_by_key, key, &index, BPF_ANY))
+		found = index;
+	return found;
 }
 
 /* The row of a file and an owner, made if it is the first time; FILE_NONE when there is no room. */

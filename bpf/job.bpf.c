@@ -127,49 +127,72 @@ static __always_inline struct thread *thread_take(u32 *index)
 	return bpf_map_lookup_elem(&threads, index);
 }
 
-/*
- * Open the ledger of a thread that has none. A new thread is about to be put on a run queue; what any other
- * one does is looked up once its ledger is there, so that a switch in between is seen and stands.
- */
-static __noinline void ledger_open(struct task_struct *t, struct task *task, bool new)
+/* A ledger as a thread gets it that is on a run queue. */
+static __always_inline void thread_fill(struct thread *thread, struct task_struct *t, u32 owner,
+					bool new)
 {
-	struct sleep sleep = {};
-	struct thread *thread;
-	struct owner *o;
-	u64 now, word;
-	u32 index;
+	struct owner *o = owner_get(owner);
+	u64 now;
 
-	if (task->thread || BPF_CORE_READ(t, __state) == TASK_DEAD)
-		return;
-	thread = thread_take(&index);
-	if (!thread) {
-		task->thread = THREAD_NONE;
-		__sync_fetch_and_add(&loss.threads_dropped, 1);
-		return;
-	}
 	__builtin_memset(thread, 0, sizeof(*thread));
-	o = owner_get(task->owner);
 	if (o)
 		thread->owner_start_boot_ns = o->start_boot_ns;
-	thread->owner = task->owner;
+	thread->owner = owner;
 	thread->leader = BPF_CORE_READ(t, group_leader) == t;
 	thread->tid = visible_tid(t);
 	bpf_core_read(thread->comm, sizeof(thread->comm), &t->comm);
 	thread->cpu_base_ns = new ? BPF_CORE_READ(t, se.sum_exec_runtime) : ~0ULL;
 	thread->delay_base_ns = run_delay(t);
 	now = bpf_ktime_get_ns();
-	word = now << LEDGER_SHIFT | LEDGER_RUNQUEUE;
 	thread->start_ns = now;
-	thread->word = word;
+	thread->word = now << LEDGER_SHIFT | LEDGER_RUNQUEUE;
 	thread->life = THREAD_ALIVE;
-	task->thread = index + 1;
-	if (new)
-		return;
+}
+
+/* What a thread does that has just got its ledger, unless a switch has been seen since then. */
+static __always_inline void ledger_begin(struct task_struct *t, const struct task *task,
+					 struct thread *thread, u64 word)
+{
+	struct sleep sleep = {};
+
 	state_now(t, task, &sleep);
 	if (sleep.state == LEDGER_RUNQUEUE || thread->word != word)
 		return;
 	thread->place = sleep_place(&sleep, task->owner);
 	ledger_move(thread, word, sleep.state, bpf_ktime_get_ns());
+}
+
+/*
+ * Open the ledger of a thread that has none. A new thread is about to be put on a run queue; what any other
+ * one does is looked up once its ledger is there, so that a switch in between is seen and stands.
+ */
+static __noinline void ledger_open(struct task_struct *t, struct task *task, bool new)
+{
+	struct thread *thread;
+	u64 word;
+	u32 index;
+
+	if (task->thread || BPF_CORE_READ(t, __state) == TASK_DEAD)
+		return;
+	thread = thread_take(&index);
+	if (!thread) {
+		if (!__sync_val_compare_and_swap(&task->thread, 0, THREAD_NONE))
+			__sync_fetch_and_add(&loss.threads_dropped, 1);
+		return;
+	}
+	thread_fill(thread, t, task->owner, new);
+	word = thread->word;
+	if (__sync_val_compare_and_swap(&task->thread, 0, index + 1)) {
+		/* Another CPU has met it at the same time. */
+		thread->life = THREAD_FREE;
+		bpf_map_push_elem(&free_threads, &index, BPF_ANY);
+		return;
+	}
+	if (!new)
+		ledger_begin(t, task, thread, word);
+	/* Its last switch may have come before its ledger. */
+	if (BPF_CORE_READ(t, __state) == TASK_DEAD)
+		ledger_close(task, thread);
 }
 
 static __always_inline bool in_job(u32 owner)
@@ -204,6 +227,41 @@ static __always_inline void owner_set_parent(u32 child, u32 parent)
 		return;
 	new->trainer = parent;
 	o->trainer = parent;
+}
+
+/* The process of `leader` ends with its last thread; nothing happens while it has one, or a second time. */
+static __noinline void owner_end(struct task_struct *leader)
+{
+	struct owner *o;
+	u32 tgid, index;
+
+	if (BPF_CORE_READ(leader, signal, live.counter) > 0)
+		return;
+	tgid = BPF_CORE_READ(leader, tgid);
+	index = owner_find(tgid, BPF_CORE_READ(leader, start_boottime));
+	if (index == OWNER_UNKNOWN)
+		return;
+	if (index == OWNER_FOLDED) {
+		if (!bpf_map_delete_elem(&owner_by_tgid, &tgid))
+			__sync_fetch_and_add(&job_alive, -1);
+		return;
+	}
+	o = owner_get(index);
+	/* The last two threads may both see that none is left. */
+	if (!o || __sync_val_compare_and_swap(&o->end_boot_ns, 0, bpf_ktime_get_boot_ns()))
+		return;
+	bpf_core_read(o->comm, sizeof(o->comm), &leader->comm);
+	bpf_map_delete_elem(&owner_by_tgid, &tgid);
+	__sync_fetch_and_add(&job_alive, -1);
+}
+
+/* Enter a process that runs; another CPU may be about to end it. */
+static __noinline u32 owner_join(struct task_struct *leader)
+{
+	u32 index = owner_new(leader, NULL);
+
+	owner_end(leader);
+	return index;
 }
 
 /* A process of the job, or outside it, has a child that is of the job. */
@@ -280,30 +338,10 @@ TRACE_TWICE("sched_process_exec", job_exec, struct task_struct *t)
 	return 0;
 }
 
-/* The process ends with its last thread, which under -a need not be one that did I/O. */
+/* Its last thread, which under -a need not be one that did I/O. */
 TRACE_TWICE("sched_process_exit", job_exit, struct task_struct *t)
 {
-	struct owner *o;
-	u32 tgid, index;
-
-	if (t->signal->live.counter > 0)
-		return 0;
-	tgid = t->tgid;
-	index = owner_find(tgid, t->group_leader->start_boottime);
-	if (index == OWNER_UNKNOWN)
-		return 0;
-	if (index == OWNER_FOLDED) {
-		if (!bpf_map_delete_elem(&owner_by_tgid, &tgid))
-			__sync_fetch_and_add(&job_alive, -1);
-		return 0;
-	}
-	o = owner_get(index);
-	/* The last two threads may both see that none is left. */
-	if (!o || __sync_val_compare_and_swap(&o->end_boot_ns, 0, bpf_ktime_get_boot_ns()))
-		return 0;
-	bpf_core_read(o->comm, sizeof(o->comm), &t->group_leader->comm);
-	bpf_map_delete_elem(&owner_by_tgid, &tgid);
-	__sync_fetch_and_add(&job_alive, -1);
+	owner_end(t->group_leader);
 	return 0;
 }
 
@@ -321,7 +359,7 @@ TRACE_TWICE("cgroup_attach_task", job_cgroup_attach, struct cgroup *cgroup, cons
 		    BPF_CORE_READ(cgroup, root) != BPF_CORE_READ(t, cgroups, dfl_cgrp, root) ||
 			    !cgroup_selected(cgroup))
 		return 0;
-	thread_enter(t, owner_new(leader, NULL), false);
+	thread_enter(t, owner_join(leader), false);
 	/* Its other threads find out at their next request, or when user space looks for them. */
 	__sync_fetch_and_add(&membership_epoch, 1);
 	return 0;
@@ -348,7 +386,7 @@ int job_adopt(struct bpf_iter__task *ctx)
 			return 0;
 		if (!process_selected(leader) && !ancestor_selected(leader))
 			return 0;
-		owner = owner_new(leader, NULL);
+		owner = owner_join(leader);
 		parent = BPF_CORE_READ(leader, real_parent, group_leader);
 		owner_set_parent(owner, owner_find(BPF_CORE_READ(parent, tgid),
 						   BPF_CORE_READ(parent, start_boottime)));

@@ -19,32 +19,6 @@ static __always_inline struct task *task_with_ledger(struct task_struct *t)
 	return bpf_task_storage_get(&tasks, t, NULL, 0);
 }
 
-/*
- * The thread has gone: its time is its process's. `closings_*` tell user space, which reads both, that this
- * is under way. With --threads it stays where it is, while there is room.
- */
-static __noinline void ledger_close(struct task *task, struct thread *thread)
-{
-	struct owner *o = owner_get(thread->owner);
-	u32 index = task->thread - 1;
-
-	task->thread = THREAD_NONE;
-	if (config_keep_threads && threads_used < config_max_threads / 4 * 3) {
-		thread->life = THREAD_ENDED;
-		return;
-	}
-	__sync_fetch_and_add(&closings_begun, 1);
-	for (int i = 0; o && i < LEDGER_STATES; i++) {
-		if (thread->ns[i])
-			__sync_fetch_and_add(&o->ended_ns[i], thread->ns[i]);
-		if (thread->waiting_ns[i])
-			__sync_fetch_and_add(&o->ended_waiting_ns[i], thread->waiting_ns[i]);
-	}
-	thread->life = THREAD_FREE;
-	__sync_fetch_and_add(&closings_done, 1);
-	bpf_map_push_elem(&free_threads, &index, BPF_ANY);
-}
-
 /* A hypervisor that takes a processor away does so for longer; less is the jitter of two clocks. */
 enum { SHORTEST_STEAL_NS = 50000 };
 

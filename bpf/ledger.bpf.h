@@ -21,6 +21,44 @@ static __always_inline struct thread *thread_of(const struct task *task)
 	return bpf_map_lookup_elem(&threads, &index);
 }
 
+/* Its process; NULL if that has given its place to another one. */
+static __always_inline struct owner *owner_of_thread(const struct thread *thread)
+{
+	struct owner *o = owner_get(thread->owner);
+
+	return o && o->start_boot_ns == thread->owner_start_boot_ns ? o : NULL;
+}
+
+/*
+ * The thread has gone: its time is its process's. `closings_*` tell user space, which reads both, that this
+ * is under way. With --threads it stays where it is, while there is room. Whoever takes the ledger from the task
+ * does it.
+ */
+static __noinline void ledger_close(struct task *task, struct thread *thread)
+{
+	u32 place = task->thread, index = place - 1;
+	struct owner *o;
+
+	if (!place || place == THREAD_NONE ||
+	    __sync_val_compare_and_swap(&task->thread, place, THREAD_NONE) != place)
+		return;
+	o = owner_of_thread(thread);
+	if (config_keep_threads && threads_used < config_max_threads / 4 * 3) {
+		thread->life = THREAD_ENDED;
+		return;
+	}
+	__sync_fetch_and_add(&closings_begun, 1);
+	for (int i = 0; o && i < LEDGER_STATES; i++) {
+		if (thread->ns[i])
+			__sync_fetch_and_add(&o->ended_ns[i], thread->ns[i]);
+		if (thread->waiting_ns[i])
+			__sync_fetch_and_add(&o->ended_waiting_ns[i], thread->waiting_ns[i]);
+	}
+	thread->life = THREAD_FREE;
+	__sync_fetch_and_add(&closings_done, 1);
+	bpf_map_push_elem(&free_threads, &index, BPF_ANY);
+}
+
 /* Add the time of a wait for storage to its place. */
 static __always_inline void place_add(u32 place, u32 kind, u64 ns)
 {
@@ -37,7 +75,7 @@ static __always_inline void place_add(u32 place, u32 kind, u64 ns)
  */
 static __always_inline void clocks_add(struct thread *thread, u32 left, u32 state, u64 now)
 {
-	struct owner *o = owner_get(thread->owner);
+	struct owner *o = owner_of_thread(thread);
 	struct owner *trainer = o ? owner_get(o->trainer) : NULL;
 	u64 clock_ns;
 

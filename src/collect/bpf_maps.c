@@ -556,24 +556,44 @@ static int by_end(const void *a, const void *b)
 	return (x->end_boot_ns > y->end_boot_ns) - (x->end_boot_ns < y->end_boot_ns);
 }
 
+/* Mark the owners of threads that have not made their last switch. */
+static void mark_alive(const struct bpf_maps *maps, bool *alive, uint32_t owners)
+{
+	uint32_t end = bpf_maps_used(maps->skel->maps.threads, &maps->skel->bss->threads_used);
+
+	for (uint32_t i = 0; i < end; i++) {
+		const struct thread *thread = &maps->threads[i];
+
+		if (__atomic_load_n(&thread->life, __ATOMIC_ACQUIRE) == THREAD_ALIVE &&
+		    thread->owner < owners)
+			alive[thread->owner] = true;
+	}
+}
+
 /* Exited processes, the earliest first. Returns how many, or -ENOMEM. */
 static ssize_t list_exited(const struct bpf_maps *maps, struct exited_owner **list)
 {
 	uint64_t now = time_now_ns(CLOCK_BOOTTIME);
 	uint32_t end = owners_used(maps);
+	bool *alive = calloc(end, sizeof(*alive));
 	ssize_t count = 0;
 
 	*list = calloc(end, sizeof(**list));
-	if (!*list)
+	if (!*list || !alive) {
+		free(*list);
+		free(alive);
 		return -ENOMEM;
+	}
+	mark_alive(maps, alive, end);
 	for (uint32_t i = OWNER_FIRST; i < end; i++) {
 		const struct owner *o = &maps->owners[i];
 
-		if (o->kind == OWNER_PROCESS && o->end_boot_ns &&
+		if (o->kind == OWNER_PROCESS && o->end_boot_ns && !alive[i] &&
 		    o->end_boot_ns + exit_age_ns < now)
 			(*list)[count++] =
 				(struct exited_owner){ .end_boot_ns = o->end_boot_ns, .index = i };
 	}
+	free(alive);
 	qsort(*list, (size_t)count, sizeof(**list), by_end);
 	return count;
 }

@@ -343,16 +343,17 @@ static int attach_ledger(struct whystall_bpf *skel, struct fault *fault)
 }
 
 /*
- * First what threads do, then what follows forks, then the iterator, so that no child is missed in between; block events
- * last, when all members are known.
+ * First what threads do, then how processes end and begin, in this order, since one that is seen to begin must
+ * be seen to end; then the iterator, so that no child is missed in between; block events last, when all
+ * members are known.
  */
 static int attach_all(struct bpf_source *source, struct fault *fault)
 {
 	struct whystall_bpf *skel = source->skel;
 	const struct pair job[] = {
-		PAIR(skel, job_fork),
-		PAIR(skel, job_exec),
 		PAIR(skel, job_exit),
+		PAIR(skel, job_exec),
+		PAIR(skel, job_fork),
 		PAIR(skel, job_cgroup_attach),
 	};
 	const struct pair block[] = {
