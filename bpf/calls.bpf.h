@@ -11,6 +11,13 @@ struct call {
 	u64 argument[4];
 };
 
+/* A sleep: its state in the ledger, and where its storage is, as far as that is known. */
+struct sleep {
+	u32 state;
+	u32 device;          /* where no file is known */
+	struct inode *inode; /* of the file or the folder */
+};
+
 static __always_inline void call_read(struct task_struct *t, struct call *call)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(t);

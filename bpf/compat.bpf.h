@@ -130,6 +130,22 @@ static __always_inline bool is_swap(unsigned int opf)
 }
 
 /*
+ * When a writer to an inode's device was last held back because too much is dirty. It belongs to the device
+ * since "writeback: move last_bdp_sleep into bdi" (v6.9), before to its part for one control group.
+ */
+static __always_inline unsigned long held_back_jiffies(struct inode *inode)
+{
+	struct backing_dev_info *bdi = BPF_CORE_READ(inode, i_sb, s_bdi);
+	struct bdi_writeback *part = NULL;
+
+	if (bpf_core_field_exists(bdi->last_bdp_sleep))
+		return BPF_CORE_READ(bdi, last_bdp_sleep);
+	if (bpf_core_field_exists(inode->i_wb))
+		part = BPF_CORE_READ(inode, i_wb);
+	return BPF_CORE_READ(part ? part : &bdi->wb, dirty_sleep);
+}
+
+/*
  * What a kernel thread keeps about itself. In `worker_private` since e32cf5dfbe22 ("kthread: Generalize
  * pf_io_worker so it can point to struct kthread", v5.17), before in a pointer of another purpose.
  */

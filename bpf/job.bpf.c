@@ -106,7 +106,7 @@ static __always_inline bool is_dequeued(struct task_struct *t)
 }
 
 /* What a thread does right now; for one that is not the current one. */
-static __always_inline void state_now(struct task_struct *t, const struct task *task,
+static __always_inline void state_now(struct task_struct *t, struct task *task,
 				      struct sleep *sleep)
 {
 	if (compat_on_cpu(t))
@@ -150,7 +150,7 @@ static __always_inline void thread_fill(struct thread *thread, struct task_struc
 }
 
 /* What a thread does that has just got its ledger, unless a switch has been seen since then. */
-static __always_inline void ledger_begin(struct task_struct *t, const struct task *task,
+static __always_inline void ledger_begin(struct task_struct *t, struct task *task,
 					 struct thread *thread, u64 word)
 {
 	struct sleep sleep = {};

@@ -47,6 +47,7 @@ struct task {
 	struct task_row rows[TASK_ROWS];
 	bool counted;     /* in owner.threads */
 	u32 thread;       /* index + 1 in `threads`; 0: none yet, THREAD_NONE: none any more */
+	u32 call_state;   /* of its last sleep in a system call; 0: none yet */
 	u64 fault_inode;  /* of the last fault that was looked up in a file's cache */
 	u64 fault_number; /* which one that was, see fault_note() */
 };

@@ -21,6 +21,7 @@ enum call_kind {
 	CALL_OTHER,
 	CALL_READ,     /* from a descriptor */
 	CALL_SENDFILE, /* from the descriptor in the second argument to the one in the first */
+	CALL_SPLICE,   /* between a pipe and the descriptor in the first or third argument */
 	CALL_WRITE,
 	CALL_SYNC,
 	CALL_SYNC_ALL, /* without a descriptor */
@@ -38,6 +39,20 @@ enum call_kind {
 	CALL_MEMORY, /* a process's address space */
 };
 
+/* Newer than some headers; from 424 on a call has the same number on every architecture. */
+enum new_call {
+	CALL_NR_OPEN_TREE = 428,
+	CALL_NR_MOVE_MOUNT = 429,
+	CALL_NR_FSMOUNT = 432,
+	CALL_NR_OPENAT2 = 437,
+	CALL_NR_FACCESSAT2 = 439,
+	CALL_NR_PROCESS_MADVISE = 440,
+	CALL_NR_EPOLL_PWAIT2 = 441,
+	CALL_NR_FUTEX_WAITV = 449,
+	CALL_NR_FCHMODAT2 = 452,
+	CALL_NR_FUTEX_WAIT = 455,
+};
+
 enum { MAX_SYSCALLS = 512 };
 
 static const unsigned char call_kinds[MAX_SYSCALLS] = {
@@ -48,7 +63,7 @@ static const unsigned char call_kinds[MAX_SYSCALLS] = {
 	[__NR_preadv2] = CALL_READ,
 	[__NR_readahead] = CALL_READ,
 	[__NR_fadvise64] = CALL_READ,
-	[__NR_splice] = CALL_READ,
+	[__NR_splice] = CALL_SPLICE,
 	[__NR_copy_file_range] = CALL_READ,
 	[__NR_sendfile] = CALL_SENDFILE,
 
@@ -92,8 +107,12 @@ static const unsigned char call_kinds[MAX_SYSCALLS] = {
 	[__NR_flistxattr] = CALL_META,
 	[__NR_fremovexattr] = CALL_META,
 	[__NR_fchdir] = CALL_META,
+	[__NR_open_by_handle_at] = CALL_META,
+	[__NR_close_range] = CALL_META,
 
-	[__NR_close] = CALL_PATH, /* its descriptor is free already */
+	/* Their descriptors are free already. */
+	[__NR_close] = CALL_PATH,
+	[__NR_dup3] = CALL_PATH,
 	[__NR_openat] = CALL_PATH,
 	[__NR_newfstatat] = CALL_PATH,
 	[__NR_statx] = CALL_PATH,
@@ -118,6 +137,12 @@ static const unsigned char call_kinds[MAX_SYSCALLS] = {
 	[__NR_lsetxattr] = CALL_PATH,
 	[__NR_listxattr] = CALL_PATH,
 	[__NR_llistxattr] = CALL_PATH,
+	[__NR_removexattr] = CALL_PATH,
+	[__NR_lremovexattr] = CALL_PATH,
+	[__NR_name_to_handle_at] = CALL_PATH,
+	[__NR_inotify_add_watch] = CALL_PATH,
+	[__NR_fanotify_mark] = CALL_PATH,
+	[__NR_chroot] = CALL_PATH,
 	[__NR_mount] = CALL_PATH,
 	[__NR_umount2] = CALL_PATH,
 	[__NR_execve] = CALL_EXEC,
@@ -156,7 +181,31 @@ static const unsigned char call_kinds[MAX_SYSCALLS] = {
 	[__NR_mprotect] = CALL_MEMORY,
 	[__NR_madvise] = CALL_MEMORY,
 	[__NR_mlock] = CALL_MEMORY,
+	[__NR_munlock] = CALL_MEMORY,
+	[__NR_mlockall] = CALL_MEMORY,
+	[__NR_munlockall] = CALL_MEMORY,
+	[__NR_mlock2] = CALL_MEMORY,
+	[__NR_mincore] = CALL_MEMORY,
+	[__NR_mbind] = CALL_MEMORY,
+	[__NR_migrate_pages] = CALL_MEMORY,
+	[__NR_move_pages] = CALL_MEMORY,
+	[__NR_process_vm_readv] = CALL_MEMORY,
+	[__NR_process_vm_writev] = CALL_MEMORY,
+	[__NR_shmat] = CALL_MEMORY,
+	[__NR_shmdt] = CALL_MEMORY,
 	[__NR_brk] = CALL_MEMORY,
+
+	[CALL_NR_OPEN_TREE] = CALL_PATH,
+	[CALL_NR_MOVE_MOUNT] = CALL_PATH,
+	[CALL_NR_FSMOUNT] = CALL_META,
+	[CALL_NR_OPENAT2] = CALL_PATH,
+	[CALL_NR_FACCESSAT2] = CALL_PATH,
+	[CALL_NR_PROCESS_MADVISE] = CALL_MEMORY,
+	[CALL_NR_EPOLL_PWAIT2] = CALL_EPOLL,
+	[CALL_NR_FUTEX_WAITV] = CALL_LOCK,
+	[CALL_NR_FCHMODAT2] = CALL_PATH,
+	[CALL_NR_FUTEX_WAIT] = CALL_LOCK,
+	[__NR_io_pgetevents] = CALL_AIO,
 
 /* Not on arm64. */
 #ifdef __NR_open
@@ -179,6 +228,7 @@ static const unsigned char call_kinds[MAX_SYSCALLS] = {
 	[__NR_utime] = CALL_PATH,
 	[__NR_utimes] = CALL_PATH,
 	[__NR_futimesat] = CALL_PATH,
+	[__NR_dup2] = CALL_PATH,
 	[__NR_getdents] = CALL_META,
 	[__NR_poll] = CALL_POLL,
 	[__NR_select] = CALL_SELECT,
@@ -186,25 +236,6 @@ static const unsigned char call_kinds[MAX_SYSCALLS] = {
 	[__NR_pause] = CALL_IPC,
 	[__NR_fork] = CALL_IPC,
 	[__NR_vfork] = CALL_IPC,
-#endif
-/* Newer than some headers. */
-#ifdef __NR_openat2
-	[__NR_openat2] = CALL_PATH,
-#endif
-#ifdef __NR_faccessat2
-	[__NR_faccessat2] = CALL_PATH,
-#endif
-#ifdef __NR_epoll_pwait2
-	[__NR_epoll_pwait2] = CALL_EPOLL,
-#endif
-#ifdef __NR_io_pgetevents
-	[__NR_io_pgetevents] = CALL_AIO,
-#endif
-#ifdef __NR_futex_waitv
-	[__NR_futex_waitv] = CALL_LOCK,
-#endif
-#ifdef __NR_futex_wait
-	[__NR_futex_wait] = CALL_LOCK,
 #endif
 };
 

@@ -53,6 +53,8 @@ enum { BPF_F_NO_PREALLOC = 1, BPF_F_MMAPABLE = 1 << 10 };
 #define __TASK_STOPPED 0x0004
 #define __TASK_TRACED 0x0008
 #define TASK_DEAD 0x0080
+#define TASK_FROZEN 0x8000
+#define JOBCTL_TRAP_FREEZE (1UL << 23)
 #define PF_EXITING 0x00000004
 #define PF_IO_WORKER 0x00000010
 #define PF_WQ_WORKER 0x00000020
@@ -73,6 +75,27 @@ struct pollfd {
 	short events;
 	short revents;
 };
+
+/* include/uapi/linux/io_uring.h */
+enum io_uring_op {
+	IORING_OP_READV = 1,
+	IORING_OP_WRITEV = 2,
+	IORING_OP_FSYNC = 3,
+	IORING_OP_READ_FIXED = 4,
+	IORING_OP_WRITE_FIXED = 5,
+	IORING_OP_SYNC_FILE_RANGE = 8,
+	IORING_OP_SENDMSG = 9,
+	IORING_OP_RECVMSG = 10,
+	IORING_OP_ACCEPT = 13,
+	IORING_OP_CONNECT = 16,
+	IORING_OP_FALLOCATE = 17,
+	IORING_OP_READ = 22,
+	IORING_OP_WRITE = 23,
+	IORING_OP_SEND = 26,
+	IORING_OP_RECV = 27,
+	IORING_OP_SPLICE = 30,
+};
+#define IORING_ENTER_REGISTERED_RING (1U << 4)
 
 /* include/linux/socket.h */
 #define AF_INET 2
@@ -184,6 +207,8 @@ struct task_struct {
 	struct sched_entity se;
 	struct sched_info sched_info;
 	unsigned int in_iowait : 1;
+	unsigned long jobctl;
+	unsigned int in_memstall : 1;
 	unsigned long min_flt;
 	unsigned long maj_flt;
 	struct nameidata *nameidata;
@@ -272,8 +297,13 @@ struct file_system_type {
 	const char *name;
 };
 
+struct bdi_writeback {
+	unsigned long dirty_sleep;
+};
+
 struct backing_dev_info {
 	unsigned long last_bdp_sleep;
+	struct bdi_writeback wb;
 };
 
 struct super_block {
@@ -300,6 +330,7 @@ struct inode {
 	struct super_block *i_sb;
 	struct address_space *i_mapping;
 	struct hlist_head i_dentry;
+	struct bdi_writeback *i_wb;
 };
 
 struct qstr {
@@ -391,6 +422,40 @@ struct epoll_filefd {
 struct epitem {
 	struct rb_node rbn;
 	struct epoll_filefd ffd;
+};
+
+/* io_uring */
+
+struct io_wq_work;
+
+struct io_worker {
+	struct io_wq_work *cur_work;
+};
+
+struct io_wq_work {
+	int flags;
+};
+
+struct io_kiocb {
+	struct file *file;
+	u8 opcode;
+	struct hlist_node hash_node;
+	struct io_wq_work work;
+};
+
+struct io_hash_bucket {
+	struct hlist_head list;
+};
+
+struct io_hash_table {
+	struct io_hash_bucket *hbs;
+	unsigned int hash_bits;
+};
+
+struct io_ring_ctx {
+	struct io_hash_table cancel_table;
+	struct io_hash_table cancel_table_locked;
+	struct list_head timeout_list;
 };
 
 /* The block layer */

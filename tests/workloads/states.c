@@ -39,6 +39,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ring.h"
+
 enum { NS_PER_S = 1000000000, STEPS = 10, BLOCK = 4096 };
 
 static double state_s = 1;
@@ -458,6 +460,24 @@ static void do_stopped(void)
 	check(waitpid(pid, NULL, 0), "waitpid");
 }
 
+/* Stopped for moments, while it is asleep. */
+static void stop_parent_shortly(int fd)
+{
+	pid_t parent = getppid();
+
+	(void)fd;
+	pause_s(state_s / STEPS);
+	check(kill(parent, SIGSTOP), "kill");
+	pause_s(0.001);
+	check(kill(parent, SIGCONT), "kill");
+}
+
+static void do_sleep_interrupted(void)
+{
+	helper(stop_parent_shortly, -1);
+	pause_s(state_s);
+}
+
 static void do_pause(void)
 {
 	struct timespec time = { (time_t)state_s,
@@ -511,7 +531,7 @@ static void do_map(void)
 {
 	int fd = open(arguments[0], O_RDONLY);
 	off_t bytes = lseek(fd, 0, SEEK_END);
-	volatile char *map = mmap(NULL, (size_t)bytes, PROT_READ, MAP_SHARED, fd, 0);
+	volatile char *map = mmap(NULL, (size_t)bytes, PROT_READ, MAP_PRIVATE, fd, 0);
 	double start = now_s(CLOCK_MONOTONIC);
 
 	if (map == MAP_FAILED)
@@ -527,7 +547,7 @@ static void do_write_of_map(void)
 {
 	int fd = open(arguments[0], O_RDONLY), out = open("/dev/shm", O_TMPFILE | O_WRONLY, 0600);
 	off_t bytes = lseek(fd, 0, SEEK_END);
-	char *map = mmap(NULL, (size_t)bytes, PROT_READ, MAP_SHARED, fd, 0);
+	char *map = mmap(NULL, (size_t)bytes, PROT_READ, MAP_PRIVATE, fd, 0);
 	double start = now_s(CLOCK_MONOTONIC);
 
 	check(out, "/dev/shm");
@@ -606,6 +626,67 @@ static void do_aio(void)
 		check(syscall(SYS_io_getevents, context, 1, 1, &event, NULL), "io_getevents");
 	}
 	shared->inside_s = now_s(CLOCK_MONOTONIC) - start;
+}
+
+/* Names in a folder, which one of the ring's workers looks up. */
+static void do_uring_stat(void)
+{
+	double start = now_s(CLOCK_MONOTONIC);
+	struct statx found;
+	struct ring ring;
+	char path[4096];
+
+	ring_open(&ring);
+	for (int i = 0; now_s(CLOCK_MONOTONIC) - start < state_s; i++) {
+		struct io_uring_sqe stat = { .opcode = IORING_OP_STATX,
+					     .fd = AT_FDCWD,
+					     .addr = (uint64_t)(uintptr_t)path,
+					     .len = STATX_SIZE,
+					     .addr2 = (uint64_t)(uintptr_t)&found };
+
+		snprintf(path, sizeof(path), "%s/no-such-file-%d", arguments[0], i);
+		if (ring_do(&ring, &stat) != -ENOENT)
+			fail("statx by io_uring");
+	}
+	shared->inside_s = now_s(CLOCK_MONOTONIC) - start;
+}
+
+static void do_uring_timeout(void)
+{
+	struct __kernel_timespec step = { .tv_nsec = (long long)(state_s / STEPS * NS_PER_S) };
+	struct io_uring_sqe timeout = { .opcode = IORING_OP_TIMEOUT,
+					.addr = (uint64_t)(uintptr_t)&step,
+					.len = 1 };
+	struct ring ring;
+
+	ring_open(&ring);
+	for (int i = 0; i < STEPS; i++)
+		if (ring_do(&ring, &timeout) != -ETIME)
+			fail("a timeout of io_uring");
+}
+
+static void do_uring_tcp(void)
+{
+	struct ring ring;
+	int reader, writer;
+	char c;
+
+	tcp_pair(&reader, &writer);
+	helper(send_slowly, writer);
+	close(writer);
+	ring_open(&ring);
+	for (;;) {
+		struct io_uring_sqe receive = { .opcode = IORING_OP_RECV,
+						.fd = reader,
+						.addr = (uint64_t)(uintptr_t)&c,
+						.len = 1 };
+		int result = ring_do(&ring, &receive);
+
+		if (result == 0)
+			return;
+		if (result < 0)
+			fail("recv by io_uring");
+	}
 }
 
 /* Names in a folder, looked up one after the other. */
@@ -797,6 +878,7 @@ static const struct {
 	{ "vfork", do_vfork },
 	{ "message_queue", do_message_queue },
 	{ "stopped", do_stopped },
+	{ "sleep_interrupted", do_sleep_interrupted },
 	{ "pause", do_pause },
 	{ "read", do_read },
 	{ "read_direct", do_read_direct },
@@ -806,6 +888,9 @@ static const struct {
 	{ "write_direct", do_write_direct },
 	{ "write_much", do_write_much },
 	{ "aio", do_aio },
+	{ "uring_stat", do_uring_stat },
+	{ "uring_timeout", do_uring_timeout },
+	{ "uring_tcp", do_uring_tcp },
 	{ "stat", do_stat },
 	{ "crowded", do_crowded },
 	{ "ping_pong", do_ping_pong },
