@@ -147,7 +147,11 @@ struct thread {
 
 static inline __attribute__((always_inline)) __u64 clock_read(__u64 clock, __u64 now_ns)
 {
-	return clock & CLOCK_RUNS ? now_ns - (clock & ~CLOCK_RUNS) : clock;
+	__u64 began = clock & ~CLOCK_RUNS;
+
+	if (!(clock & CLOCK_RUNS))
+		return clock;
+	return now_ns > began ? now_ns - began : 0; /* clocks of two CPUs */
 }
 
 static inline __attribute__((always_inline)) __u64 clock_start(__u64 clock, __u64 now_ns)

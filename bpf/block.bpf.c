@@ -414,6 +414,7 @@ static __noinline bool complete_by_bio(struct request *rq, u64 now, bool error)
 	row = bpf_map_lookup_elem(&rows, &e.row);
 	if (!row)
 		return true;
+	row_start(e.row);
 	row_end_request(row, &e, now, error);
 	if (!e.flush)
 		add_merged_bytes(rq, e.row, rq->__data_len);

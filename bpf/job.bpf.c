@@ -106,8 +106,7 @@ static __always_inline bool is_dequeued(struct task_struct *t)
 }
 
 /* What a thread does right now; for one that is not the current one. */
-static __always_inline void state_now(struct task_struct *t, struct task *task,
-				      struct sleep *sleep)
+static __always_inline void state_now(struct task_struct *t, struct task *task, struct sleep *sleep)
 {
 	if (compat_on_cpu(t))
 		sleep->state = LEDGER_CPU;
@@ -360,8 +359,9 @@ TRACE_TWICE("cgroup_attach_task", job_cgroup_attach, struct cgroup *cgroup, cons
 			    !cgroup_selected(cgroup))
 		return 0;
 	thread_enter(t, owner_join(leader), false);
-	/* Its other threads find out at their next request, or when user space looks for them. */
+	/* Its other threads find out at their next request, or when user space looks for them: now. */
 	__sync_fetch_and_add(&membership_epoch, 1);
+	bpf_ringbuf_output(&joined, &known, sizeof(known), 0);
 	return 0;
 }
 

@@ -61,6 +61,12 @@ struct {
 	__type(value, struct task);
 } MAP_LINKAGE tasks SEC(".maps");
 
+/* Wakes user space when a process has joined the job by its control group; what it carries has no meaning. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} MAP_LINKAGE joined SEC(".maps");
+
 /*
  * Owners by index. New indexes are handed out in turn (`owners_used`); those that user space gives back
  * wait in `free_owners` and go first.

@@ -227,6 +227,7 @@ static int read_concurrency(const struct bpf_maps *maps, struct sample *sample)
 			return -ENOMEM;
 		*c = maps->concurrency[i];
 	}
+	sample->compat_sleeps = __atomic_load_n(&maps->skel->bss->compat_sleeps, __ATOMIC_RELAXED);
 	return 0;
 }
 

@@ -27,6 +27,7 @@ struct bpf_source {
 	struct bpf_maps maps;
 	const struct device_choices *devices;
 	__u32 membership_epoch; /* when threads were last looked for */
+	struct ring_buffer *joined;
 };
 
 /* The errno of libbpf for something that `privileged` processes may do, as a fault. */
@@ -312,6 +313,38 @@ static int adopt_joined(struct bpf_source *source, struct fault *fault)
 	return adopt_round(source, fault);
 }
 
+static int ignore_event(void *context, void *data, size_t size)
+{
+	(void)context;
+	(void)data;
+	(void)size;
+	return 0;
+}
+
+/* To be woken when a process joins, under -c. */
+static int watch_joined(struct bpf_source *source, struct fault *fault)
+{
+	if (!source->skel->rodata->config_cgroup)
+		return 0;
+	source->joined =
+		ring_buffer__new(bpf_map__fd(source->skel->maps.joined), ignore_event, NULL, NULL);
+	return source->joined ? 0 : load_fault(fault, -errno, "open a ring buffer");
+}
+
+int bpf_source_joined_fd(const struct bpf_source *source)
+{
+	return source->joined ? ring_buffer__epoll_fd(source->joined) : -1;
+}
+
+int bpf_source_find_joined(struct bpf_source *source, struct fault *fault)
+{
+	int err = ring_buffer__consume(source->joined);
+
+	if (err < 0)
+		return fault_set(fault, err, "cannot read a ring buffer: %s", strerror(-err));
+	return adopt_joined(source, fault);
+}
+
 /*
  * The programs for devices without requests of their own are passed by every bio of the host: they are
  * attached once there is such a device, among those of -D if that is given.
@@ -423,6 +456,8 @@ int bpf_source_open(struct bpf_source **result, const struct bpf_source_options 
 	}
 	err = bpf_maps_open(&source->maps, source->skel, fault);
 	if (!err)
+		err = watch_joined(source, fault);
+	if (!err)
 		err = fill_selection(source, options, fault);
 	if (!err)
 		err = attach_all(source, fault);
@@ -497,6 +532,7 @@ void bpf_source_close(struct bpf_source *source)
 	if (!source)
 		return;
 	bpf_maps_close(&source->maps);
+	ring_buffer__free(source->joined);
 	whystall_bpf__destroy(source->skel);
 	free(source);
 }

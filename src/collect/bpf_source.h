@@ -48,6 +48,13 @@ int bpf_source_read_files(struct bpf_source *source, struct sample *sample, bool
 int bpf_source_tidy(struct bpf_source *source, struct fault *fault);
 
 /*
+ * Readable when a process has joined the job by its control group: then call bpf_source_find_joined(), which
+ * finds the threads that it has. -1 without -c.
+ */
+int bpf_source_joined_fd(const struct bpf_source *source);
+int bpf_source_find_joined(struct bpf_source *source, struct fault *fault);
+
+/*
  * To be called before the last read: where requests look in flight that were just issued, wait the
  * few milliseconds after which one whose completion was missed can be told.
  */

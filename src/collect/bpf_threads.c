@@ -3,6 +3,7 @@
 
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <sched.h>
 
 #include "base/units.h"
 #include "whystall.skel.h"
@@ -26,6 +27,8 @@ static void copy_thread(struct thread *to, const struct thread *from)
 		*to = *(const volatile struct thread *)from;
 		if (is_whole(to))
 			return;
+		/* Who is in between may be waiting for this processor. */
+		sched_yield();
 	}
 }
 

@@ -74,6 +74,8 @@ struct sample {
 	struct concurrency *concurrency; /* by index of BPF's table, which is never reused */
 	size_t concurrency_count, concurrency_capacity;
 
+	uint64_t compat_sleeps; /* of 32-bit programs, whose system calls are not known */
+
 	struct loss loss;
 };
 

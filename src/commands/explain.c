@@ -11,7 +11,8 @@
 #include "model/report.h"
 
 static const char doc[] =
-	"Explain what a training job waits for: who did which block I/O, and how long it took.\v"
+	"Explain what a training job waits for: who did which block I/O and how long it took, and where the "
+	"time of the job's threads went.\v"
 	"Other commands: whystall stat (one row per interval), whystall doctor (what works on this "
 	"host). Each has its own --help.\n"
 	"\n"
@@ -67,6 +68,14 @@ static int choose_target(struct options *options, struct fault *fault)
 {
 	int found;
 
+	if (options->threads && options->target.all)
+		return fault_set_exit(fault, EXIT_USAGE, -EINVAL,
+				      "--threads needs a job: with -a threads have no rows");
+	if (options->threads && !options->shower->has_threads)
+		return fault_set_exit(
+			fault, EXIT_USAGE, -EINVAL,
+			"there are no rows of threads in %s: --threads takes -O text or json",
+			options->shower->name);
 	if (options->program && target_is_set(&options->target))
 		return fault_set_exit(fault, EXIT_USAGE, -EINVAL,
 				      "choose either a program to start or -p, -c, -n, -a");

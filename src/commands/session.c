@@ -212,13 +212,13 @@ static void drop_ended_targets(struct session *session, const struct pollfd *fds
 
 int session_wait(struct session *session, struct fault *fault)
 {
-	enum { SIGNAL, TICK, DEADLINE, FIXED };
+	enum { SIGNAL, TICK, DEADLINE, JOINED, FIXED };
 	struct pollfd *fds = calloc(FIXED + session->target_count, sizeof(*fds));
-	int event = -1;
+	int event = -1, err = 0;
 
 	if (!fds)
 		return fault_set(fault, -ENOMEM, "out of memory");
-	while (event < 0) {
+	while (event < 0 && !err) {
 		uint64_t expirations;
 
 		if (job_is_over(session)) {
@@ -228,14 +228,16 @@ int session_wait(struct session *session, struct fault *fault)
 		fds[SIGNAL] = (struct pollfd){ .fd = session->signal_fd, .events = POLLIN };
 		fds[TICK] = (struct pollfd){ .fd = session->tick_fd, .events = POLLIN };
 		fds[DEADLINE] = (struct pollfd){ .fd = session->deadline_fd, .events = POLLIN };
+		fds[JOINED] = (struct pollfd){ .fd = bpf_source_joined_fd(session->source),
+					       .events = POLLIN };
 		for (size_t i = 0; i < session->target_count; i++)
 			fds[FIXED + i] =
 				(struct pollfd){ .fd = session->target_fds[i], .events = POLLIN };
 		if (poll(fds, FIXED + session->target_count, poll_timeout(session)) < 0) {
 			if (errno == EINTR)
 				continue;
-			free(fds);
-			return fault_set(fault, -errno, "cannot wait: %s", strerror(errno));
+			err = fault_set(fault, -errno, "cannot wait: %s", strerror(errno));
+			break;
 		}
 		drop_ended_targets(session, fds + FIXED);
 		if (fds[DEADLINE].revents || (fds[SIGNAL].revents && handle_signal(session)))
@@ -243,9 +245,11 @@ int session_wait(struct session *session, struct fault *fault)
 		else if (fds[TICK].revents &&
 			 read(session->tick_fd, &expirations, sizeof(expirations)) > 0)
 			event = SESSION_TICK;
+		else if (fds[JOINED].revents)
+			err = bpf_source_find_joined(session->source, fault);
 	}
 	free(fds);
-	return event;
+	return err ? err : event;
 }
 
 int session_finish(struct session *session)

@@ -13,7 +13,7 @@
 #include "show/metrics.h"
 
 static const char doc[] =
-	"Print one row of block I/O rates and device latencies per interval.\v"
+	"Print one row of block I/O rates, device latencies and, of a job, what its threads do, per interval.\v"
 	"INTERVAL is a time (1s), COUNT the number of rows (until Ctrl-C). Without a selection the "
 	"whole host counts. Without -D there is one row, \"total\"; -D all prints one for each device, -D "
 	"NAME one for each that was named. Latencies are from D (issue to the driver) to C (completion); "

@@ -596,6 +596,7 @@ int report_build(struct report *report, const struct sample *from, const struct 
 	report->seconds = since(to->mono_ns, from->mono_ns);
 	subtract_loss(&report->loss, &to->loss, &from->loss);
 	report->has_ledger = to->has_ledger;
+	report->compat_sleeps = to->compat_sleeps - from->compat_sleeps;
 	report->rows = subtract_rows(from, to, &counts.rows);
 	report->files = subtract_files(from, to, &counts.files);
 	report->thread_rows = list_threads(from, to, &counts.threads);

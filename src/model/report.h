@@ -106,6 +106,8 @@ struct report {
 	bool above_block;   /* storage waits that its requests do not explain */
 	struct concurrency_report *concurrency;
 	size_t concurrency_count;
+	uint64_t
+		compat_sleeps; /* of 32-bit programs: other, since their system calls are not known */
 	struct thread_report *thread_rows; /* storage of processes[].thread_rows */
 };
 

@@ -48,6 +48,7 @@ void show_debug_json(struct json_builder *b, const struct report *report)
 	list = json_open_array(b, debug, "concurrency");
 	for (size_t i = 0; i < report->concurrency_count; i++)
 		add_concurrency(b, list, &report->concurrency[i]);
+	json_add_count(b, debug, metrics[M_COMPAT_SLEEPS].key, report->compat_sleeps);
 }
 
 static void print_concurrency(FILE *out, const struct concurrency_report *c)
@@ -78,4 +79,7 @@ void show_debug_text(FILE *out, const struct report *report)
 	fprintf(out, "\nLatency of reads by others in flight when they began\n");
 	for (size_t i = 0; i < report->concurrency_count; i++)
 		print_concurrency(out, &report->concurrency[i]);
+	if (report->compat_sleeps)
+		fprintf(out, "\n%llu sleeps of 32-bit programs, whose system calls are not known\n",
+			(unsigned long long)report->compat_sleeps);
 }

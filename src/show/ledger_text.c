@@ -131,14 +131,17 @@ static int by_wall(const void *a, const void *b)
 
 static void print_above_block(FILE *out, const struct report *report)
 {
+	char waited[32], took[32];
+
 	if (!report->above_block)
 		return;
 	fprintf(out,
-		"\nWaiting above the block layer: the job's threads waited %.1f s for storage, "
-		"its block requests took\n%.1f s. The rest is an I/O limit of a control group, "
+		"\nWaiting above the block layer: the job's threads waited %s for storage, "
+		"its block requests took\n%s. The rest is an I/O limit of a control group, "
 		"a limit on dirty pages, a lock of the file system,\nor a file system on the "
 		"network or in user space.\n",
-		duration_seconds(ledger_storage_ns(&report->job)), report->job_block_s);
+		duration_format(waited, sizeof(waited), (double)ledger_storage_ns(&report->job)),
+		duration_format(took, sizeof(took), report->job_block_s * NS_PER_S));
 }
 
 int show_ledger_text(FILE *out, const struct report *report, bool threads)
@@ -151,11 +154,18 @@ int show_ledger_text(FILE *out, const struct report *report, bool threads)
 	for (size_t i = 0; i < report->process_count; i++)
 		if (ledger_wall_ns(&report->processes[i].ledger))
 			list[count++] = &report->processes[i];
+	if (!count) {
+		free((void *)list);
+		return 0;
+	}
 	qsort((void *)list, count, sizeof(void *), by_wall);
 	fprintf(out, "\nWhere the threads' time went (their lifetimes, summed)\n");
 	print_name(out, "  ", 0, "the job");
 	print_shares(out, &report->job);
 	print_write_parts(out, &report->job);
+	if (report->loss.threads_dropped)
+		fprintf(out, "    %llu more threads found no room, and are in no sum\n",
+			(unsigned long long)report->loss.threads_dropped);
 	for (size_t i = 0; i < count && i < LEDGER_PROCESSES; i++) {
 		print_name(out, "  ", list[i]->pid, list[i]->comm);
 		print_shares(out, &list[i]->ledger);

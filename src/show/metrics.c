@@ -41,6 +41,8 @@ const struct metric_info metrics[M_COUNT] = {
 	[M_CLOCK_S] = { "clock_s", "CLOCK s", "time of its own waiting clock" },
 	[M_BESIDE] = { "beside", "BESIDE", "so many other reads were in flight when these began" },
 	[M_READS] = { "reads", "READS", "reads" },
+	[M_COMPAT_SLEEPS] = { "compat_sleeps", "COMPAT_SLEEPS",
+			      "sleeps of 32-bit programs, whose system calls are not known" },
 	[M_MEAN_S] = { "mean_s", "MEAN s", "how long they took on average" },
 	[M_TID] = { "tid", "TID", "thread" },
 	[M_WAIT_S] = { "wait_s", "WAIT s", "time that threads waited for it" },

@@ -41,6 +41,7 @@ enum metric {
 	M_CLOCK_S,
 	M_BESIDE,
 	M_READS,
+	M_COMPAT_SLEEPS,
 	M_MEAN_S,
 	M_TID,
 	M_WAIT_S,

@@ -38,6 +38,7 @@ int show_rates_csv(FILE *out, const struct rates *rates, unsigned long row,
 /* All of a format's functions; a new format is one file and one row in `showers`. */
 struct shower {
 	const char *name; /* as -O takes it */
+	bool has_threads; /* its report has rows of threads, if they are asked for */
 	int (*report)(FILE *, const struct report *, const struct show_context *);
 	int (*rates)(FILE *, const struct rates *, unsigned long row, const struct show_context *);
 };

@@ -3,9 +3,9 @@
 #include "show/show.h"
 
 const struct shower showers[] = {
-	[FORMAT_TEXT] = { "text", show_report_text, show_rates_text },
-	[FORMAT_JSON] = { "json", show_report_json, show_rates_json },
-	[FORMAT_CSV] = { "csv", show_report_csv, show_rates_csv },
+	[FORMAT_TEXT] = { "text", true, show_report_text, show_rates_text },
+	[FORMAT_JSON] = { "json", true, show_report_json, show_rates_json },
+	[FORMAT_CSV] = { "csv", false, show_report_csv, show_rates_csv },
 };
 
 const unsigned int shower_count = sizeof(showers) / sizeof(showers[0]);

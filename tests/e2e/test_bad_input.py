@@ -22,6 +22,7 @@ def one_line(result, status):
 
 
 @pytest.mark.parametrize("args", [
+    ["-a", "--threads"], ["-p", "1", "--threads", "-O", "csv"],
     ["--no-such-option"], ["-O", "xml", "-a"], ["-p", "abc"], ["-p", "12abc"], ["-p", "-5"], ["-p", ""],
     ["-p", "0"], ["-p", "1,,2"], ["-p", "99999999999999999999"],
     ["-i", "0", "-a"], ["-i", "-1", "-a"], ["-i", "1parsec", "-a"], ["-i", "", "-a"], ["-i", "nan", "-a"],

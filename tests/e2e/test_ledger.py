@@ -350,6 +350,24 @@ def test_attached_in_mid_run(whystall, spawn, fuse_file):
         assert sum(spent[part] for part in parts) >= 0.98 * spent["wall"], (kind, spent)
 
 
+def test_threads_of_a_process_that_joins(whystall, spawn, new_cgroup, cgroup2, tmp_path):
+    """It moves into the control group with all its threads, of which the kernel tells one."""
+    group = new_cgroup(cgroup2)
+    script = tmp_path / "threads.py"
+    script.write_text("import os, threading, time\n"
+                      "for _ in range(5): threading.Thread(target=time.sleep, args=(60,), daemon=True).start()\n"
+                      "print('ready', os.getpid(), flush=True); input()\n")
+    child = spawn("/usr/bin/python3", script)
+    child.expect("ready")
+    tracer = whystall.attach("-c", group, "-i", "1h")
+    (group / "cgroup.procs").write_text(str(child.pid))
+    time.sleep(1)
+    row = tracer.report(signal.SIGINT).row(pid=child.pid)
+    assert row["threads"] == 6
+    assert row["time_s"]["sleep"] == pytest.approx(5 * row["time_s"]["ipc"], rel=0.05)
+    assert row["time_s"]["ipc"] >= 0.9
+
+
 def test_thousands_of_short_threads(in_state):
     """Up to 50 at a time; none is left out, and their time is their process's."""
     result = in_state("short_threads", 4000, one_thread=False)
