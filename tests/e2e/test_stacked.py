@@ -279,7 +279,10 @@ def test_lower_device_alone(whystall, stack, tmp_path):
     fio = Fio(tmp_path, stack.top.target, rw="randread", ios=IOS, size="64m")
     report = whystall.report("-D", stack.leaves[0].name, "--", *fio.command)
     assert {device["name"] for device in report.data["devices"]} == {stack.leaves[0].name}
-    assert counted_once(report, "read") == sum(fio.job_bytes("read"))
+    # From 7.0 on a preempted program may miss a request; it then counts it as lost.
+    missing = sum(fio.job_bytes("read")) - counted_once(report, "read")
+    assert 0 <= missing <= 2 * KIB4, report.loss
+    assert missing <= KIB4 * report.loss["completions_unmatched"], report.loss
 
 
 def test_removed_while_tracing(whystall, spawn, stack):
