@@ -42,7 +42,8 @@ static void ring_open(struct ring *ring)
 		      IORING_OFF_SQ_RING);
 	cq = ring_map(ring->fd, p.cq_off.cqes + p.cq_entries * sizeof(struct io_uring_cqe),
 		      IORING_OFF_CQ_RING);
-	ring->sqes = ring_map(ring->fd, p.sq_entries * sizeof(struct io_uring_sqe), IORING_OFF_SQES);
+	ring->sqes =
+		ring_map(ring->fd, p.sq_entries * sizeof(struct io_uring_sqe), IORING_OFF_SQES);
 	ring->sq_tail = (unsigned *)(sq + p.sq_off.tail);
 	ring->sq_mask = (unsigned *)(sq + p.sq_off.ring_mask);
 	ring->sq_array = (unsigned *)(sq + p.sq_off.array);
