@@ -43,7 +43,7 @@ def check_sum(row, life_s=None):
     if row.get("end_s") is not None and row["threads"] == 1 and row["start_s"] >= 0:
         # After what the kernel calls its exit it still gives back what it has.
         assert spent["wall"] >= 0.99 * (row["end_s"] - row["start_s"]) - 5e-3
-        assert life_s is None or spent["wall"] <= 1.001 * life_s
+        assert life_s is None or spent["wall"] <= 1.001 * life_s + 2e-2
 
 
 def check_schedstat(row, told):
@@ -249,9 +249,9 @@ def test_held_back_because_too_much_is_dirty(in_state, mounted_loop, cleanup):
         set_ratio_for_a_while(key, value, cleanup)
     result = in_state("write_much", mounted_loop.folder / "out", 32 * MIB, seconds=1)
     parts = result.row["write_wait_s"]
-    assert parts["dirty_limit"] > 0.05
+    assert parts["dirty_limit"] > 1e-3
     assert parts["dirty_limit"] > 5 * parts["fsync"]
-    assert result.time["storage_write"] >= parts["dirty_limit"]
+    assert result.time["storage_write"] >= parts["dirty_limit"] >= 0.5 * result.time["storage_write"]
 
 
 def set_ratio_for_a_while(key, value, cleanup):
