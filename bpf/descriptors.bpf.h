@@ -141,10 +141,22 @@ struct poll_walk {
 	struct rb_node *node; /* of an epoll */
 };
 
+/*
+ * Its kind, as a number of which the verifier knows nothing: else it follows each combination of kinds that a walk may
+ * find on its own (ledger_switch: 280,000 instructions and 500 ms).
+ */
+static __always_inline u32 any_kind(struct file *file)
+{
+	u32 kind = file_kind(file), any = 0;
+
+	bpf_probe_read_kernel(&any, sizeof(any), &kind);
+	return any;
+}
+
 static __always_inline bool poll_add(struct poll_walk *walk, struct file *file)
 {
 	if (file)
-		walk->kinds |= file_kind(file);
+		walk->kinds |= any_kind(file);
 	return walk->kinds & FD_INET;
 }
 

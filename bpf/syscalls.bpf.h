@@ -108,10 +108,10 @@ static const unsigned char call_kinds[MAX_SYSCALLS] = {
 	[__NR_fremovexattr] = CALL_META,
 	[__NR_fchdir] = CALL_META,
 	[__NR_open_by_handle_at] = CALL_META,
-	[__NR_close_range] = CALL_META,
 
 	/* Their descriptors are free already. */
 	[__NR_close] = CALL_PATH,
+	[__NR_close_range] = CALL_PATH,
 	[__NR_dup3] = CALL_PATH,
 	[__NR_openat] = CALL_PATH,
 	[__NR_newfstatat] = CALL_PATH,

@@ -5,8 +5,8 @@
 
 #include "descriptors.bpf.h"
 
-/* Buckets of requests that wait for a descriptor to become ready; the kernel makes up to 256. */
-enum { MAX_RING_BUCKETS = 256 };
+/* Buckets, of which the kernel makes up to 256, and requests in them. */
+enum { MAX_RING_STEPS = 256 + MAX_POLLED };
 
 static __always_inline u32 state_of_opcode(u32 opcode)
 {
@@ -63,29 +63,33 @@ static __noinline void sleep_of_worker(struct task_struct *t, struct sleep *slee
 		sleep->inode = inode_of(file);
 }
 
+/* The requests of a ring that wait for a descriptor to become ready. */
 struct ring_walk {
 	void *buckets;
-	u32 count;
+	u32 count, next; /* buckets, and the one after this */
+	struct hlist_node *node;
 	u32 kinds; /* of the descriptors that are waited for */
 };
 
 static long step_ring(u32 index, struct ring_walk *walk)
 {
 	struct io_hash_bucket *bucket;
-	struct hlist_node *node;
 	struct io_kiocb *request;
 	struct file *file;
 
-	if (index >= walk->count)
-		return 1;
-	bucket = walk->buckets + index * bpf_core_type_size(struct io_hash_bucket);
-	node = BPF_CORE_READ(bucket, list.first);
-	if (!node)
+	if (!walk->node) {
+		if (walk->next >= walk->count)
+			return 1;
+		bucket = walk->buckets + walk->next * bpf_core_type_size(struct io_hash_bucket);
+		walk->next++;
+		walk->node = BPF_CORE_READ(bucket, list.first);
 		return 0;
-	request = (void *)node - bpf_core_field_offset(struct io_kiocb, hash_node);
+	}
+	request = (void *)walk->node - bpf_core_field_offset(struct io_kiocb, hash_node);
+	walk->node = BPF_CORE_READ(request, hash_node.next);
 	file = BPF_CORE_READ(request, file);
 	if (file)
-		walk->kinds |= file_kind(file);
+		walk->kinds |= any_kind(file);
 	return (walk->kinds & FD_INET) != 0;
 }
 
@@ -93,36 +97,67 @@ static __always_inline void ring_walk_table(struct ring_walk *walk, struct io_ha
 {
 	walk->buckets = BPF_CORE_READ(table, hbs);
 	walk->count = 1U << (BPF_CORE_READ(table, hash_bits) & 31);
-	REPEAT(MAX_RING_BUCKETS, step_ring, walk);
+	walk->next = 0;
+	walk->node = NULL;
+	REPEAT(MAX_RING_STEPS, step_ring, walk);
+}
+
+/* The ring of io_uring_enter: by its descriptor, or by a number of the thread's own table. */
+static __always_inline struct io_ring_ctx *ring_of_call(struct task_struct *t,
+							const struct call *call)
+{
+	u32 number = call->argument[0];
+	struct io_uring_task *own;
+	struct open_files open;
+	struct file *file;
+
+	if (call->argument[3] & IORING_ENTER_REGISTERED_RING) {
+		own = BPF_CORE_READ(t, io_uring);
+		bpf_core_read(&file, sizeof(file), &own->registered_rings[number & 15]);
+	} else {
+		open_files_read(t, &open);
+		file = open_files_get(&open, number);
+	}
+	return BPF_CORE_READ(file, private_data);
+}
+
+static __always_inline bool is_empty(struct list_head *list)
+{
+	return BPF_CORE_READ(list, next) == list;
+}
+
+/* More requests than completions: none of them is in one of the lists that tell what it waits for. */
+static __always_inline bool has_outstanding(struct io_ring_ctx *ring)
+{
+	return (s32)(BPF_CORE_READ(ring, cached_sq_head) - BPF_CORE_READ(ring, cached_cq_tail)) > 0;
 }
 
 /*
- * A thread waits for a ring of which no request is at a block device: for descriptors or a time, as in a poll;
- * else for requests that workers have, which would be storage without block requests.
+ * A thread waits for a ring of which no request is at a block device: for descriptors or a time, as in a poll; for
+ * a futex or a child; else for requests that a file system without a device or a worker has. Without any request it is
+ * somebody else who will send it a completion, or a time.
  */
 static __noinline u32 state_of_ring(struct task_struct *t, const struct call *call)
 {
+	struct io_ring_ctx *ring = ring_of_call(t, call);
 	struct ring_walk walk = {};
-	struct open_files open;
-	struct io_ring_ctx *ring;
-	struct list_head *timeouts;
-	struct file *file;
 
-	/* The number is one of a table of its own. */
-	if (call->argument[3] & IORING_ENTER_REGISTERED_RING)
-		return LEDGER_OTHER;
-	open_files_read(t, &open);
-	file = open_files_get(&open, call->argument[0]);
-	ring = BPF_CORE_READ(file, private_data);
 	if (!ring)
 		return LEDGER_OTHER;
 	ring_walk_table(&walk, &ring->cancel_table);
 	if (bpf_core_field_exists(ring->cancel_table_locked))
 		ring_walk_table(&walk, &ring->cancel_table_locked);
-	timeouts = &ring->timeout_list;
-	if (BPF_CORE_READ(timeouts, next) != timeouts)
+	if (bpf_core_field_exists(ring->waitid_list) && BPF_CORE_READ(ring, waitid_list.first))
+		walk.kinds |= FD_PIPE;
+	if (!is_empty(&ring->timeout_list))
 		walk.kinds |= FD_TIMER;
-	return walk.kinds ? state_of_poll(walk.kinds) : LEDGER_STORAGE_READ;
+	if (walk.kinds)
+		return state_of_poll(walk.kinds);
+	if (bpf_core_field_exists(ring->futex_list) && BPF_CORE_READ(ring, futex_list.first))
+		return LEDGER_LOCK;
+	if (has_outstanding(ring))
+		return LEDGER_STORAGE_READ;
+	return call->argument[3] & IORING_ENTER_EXT_ARG ? LEDGER_SLEEP : LEDGER_IPC;
 }
 
 #endif

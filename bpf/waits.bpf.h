@@ -128,17 +128,12 @@ static __always_inline void sleep_on_file(struct task_struct *t, const struct ca
 	}
 }
 
-static __noinline void sleep_in_fault(struct task_struct *t, struct task *task, bool iowait,
-				      struct sleep *sleep)
+static __noinline void sleep_in_fault(struct task_struct *t, bool iowait, struct sleep *sleep)
 {
-	if (is_in_noted_fault(t, task)) {
+	if (iowait)
 		sleep->state = LEDGER_STORAGE_FAULT;
-		sleep->inode = (struct inode *)task->fault_inode;
-	} else if (iowait) {
-		sleep->state = LEDGER_STORAGE_FAULT;
-	} else if (t->__state & TASK_UNINTERRUPTIBLE) {
+	else if (t->__state & TASK_UNINTERRUPTIBLE)
 		sleep->state = LEDGER_LOCK; /* of the address space */
-	}
 }
 
 static __noinline void sleep_in_call(struct task_struct *t, struct task *task,
@@ -172,7 +167,7 @@ static __noinline void sleep_in_call(struct task_struct *t, struct task *task,
 			sleep->state = LEDGER_STORAGE_READ;
 		return;
 	case CALL_URING:
-		if (!requests_in_flight(task->owner, sleep) && iowait)
+		if (!requests_in_flight(task->owner, sleep))
 			sleep->state = state_of_ring(t, call);
 		return;
 	case CALL_EXEC:
@@ -213,35 +208,34 @@ static __noinline void sleep_in_call(struct task_struct *t, struct task *task,
 	}
 }
 
-/*
- * Stopped, traced or frozen on its way back to the program, or made to wait there because its control group has
- * taken too much memory: not what its system call waits for.
- */
-static __always_inline bool is_held(struct task_struct *t, bool iowait)
+/* Stopped, traced or frozen on its way back to the program: not what its system call waits for. */
+static __always_inline bool is_held(struct task_struct *t)
 {
-	if (t->__state & (__TASK_STOPPED | __TASK_TRACED | TASK_FROZEN))
-		return true;
-	if (t->jobctl & JOBCTL_TRAP_FREEZE)
-		return true;
-	return !iowait && bpf_core_field_exists(t->in_memstall) &&
-	       BPF_CORE_READ_BITFIELD_PROBED(t, in_memstall);
+	return t->__state & (__TASK_STOPPED | __TASK_TRACED | TASK_FROZEN) ||
+	       t->jobctl & JOBCTL_TRAP_FREEZE;
 }
 
-/* What the thread waits for, which is about to sleep, or is asleep. */
-static __always_inline void sleep_read(struct task_struct *t, struct task *task,
-				       struct sleep *sleep)
+/*
+ * Made to wait, on its way back too, because its control group has taken too much memory. So does the kernel
+ * call a read of what it has just dropped: with in_iowait where there is a device, else it looks the same.
+ */
+static __always_inline bool lacks_memory(struct task_struct *t, bool iowait,
+					 const struct sleep *sleep)
 {
-	bool iowait = in_iowait(t);
+	struct inode *inode = sleep->inode;
+
+	if (iowait || !bpf_core_field_exists(t->in_memstall) ||
+	    !BPF_CORE_READ_BITFIELD_PROBED(t, in_memstall))
+		return false;
+	return !inode || BPF_CORE_READ(inode, i_sb, s_bdev);
+}
+
+static __always_inline void sleep_of_program(struct task_struct *t, struct task *task, bool iowait,
+					     struct sleep *sleep)
+{
 	struct call call;
 
-	sleep->state = LEDGER_OTHER;
-	if (is_held(t, iowait))
-		return;
-	if (t->flags & PF_IO_WORKER) {
-		sleep_of_worker(t, sleep);
-		return;
-	}
-	if (iowait && is_in_noted_fault(t, task)) {
+	if (is_in_noted_fault(t, task)) {
 		sleep->state = LEDGER_STORAGE_FAULT;
 		sleep->inode = (struct inode *)task->fault_inode;
 		return;
@@ -253,7 +247,7 @@ static __always_inline void sleep_read(struct task_struct *t, struct task *task,
 	}
 	call_read(t, &call);
 	if (call.number == -1) {
-		sleep_in_fault(t, task, iowait, sleep);
+		sleep_in_fault(t, iowait, sleep);
 		return;
 	}
 	if (is_compat(t)) {
@@ -269,7 +263,28 @@ static __always_inline void sleep_read(struct task_struct *t, struct task *task,
 		return;
 	}
 	sleep_in_call(t, task, &call, iowait, sleep);
-	task->call_state = sleep->state;
+	if (sleep->state != LEDGER_OTHER)
+		task->call_state = sleep->state;
+}
+
+/* What the thread waits for, which is about to sleep, or is asleep. */
+static __always_inline void sleep_read(struct task_struct *t, struct task *task,
+				       struct sleep *sleep)
+{
+	bool iowait = in_iowait(t);
+
+	sleep->state = LEDGER_OTHER;
+	if (is_held(t))
+		return;
+	if (t->flags & PF_IO_WORKER) {
+		sleep_of_worker(t, sleep);
+		return;
+	}
+	sleep_of_program(t, task, iowait, sleep);
+	if (lacks_memory(t, iowait, sleep)) {
+		sleep->state = LEDGER_OTHER;
+		sleep->inode = NULL;
+	}
 }
 
 /* The row of all files of a file system that have none of their own, or of a device. */

@@ -96,6 +96,7 @@ enum io_uring_op {
 	IORING_OP_RECV = 27,
 	IORING_OP_SPLICE = 30,
 };
+#define IORING_ENTER_EXT_ARG (1U << 3)
 #define IORING_ENTER_REGISTERED_RING (1U << 4)
 
 /* include/linux/socket.h */
@@ -214,6 +215,7 @@ struct task_struct {
 	unsigned long maj_flt;
 	struct nameidata *nameidata;
 	struct files_struct *files;
+	struct io_uring_task *io_uring;
 	int pid;
 	int tgid;
 	struct task_struct *real_parent;
@@ -457,6 +459,14 @@ struct io_ring_ctx {
 	struct io_hash_table cancel_table;
 	struct io_hash_table cancel_table_locked;
 	struct list_head timeout_list;
+	struct hlist_head futex_list;
+	struct hlist_head waitid_list;
+	unsigned int cached_sq_head;
+	unsigned int cached_cq_tail;
+};
+
+struct io_uring_task {
+	struct file *registered_rings[16];
 };
 
 /* The block layer */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* As much of io_uring as the states need: one request at a time, and the wait for it. Errors end the program. */
+/* As much of io_uring as the states need: requests, and the wait for one of them. Errors end the program. */
 #ifndef RING_H
 #define RING_H
 
 #include <err.h>
+#include <errno.h>
 #include <linux/io_uring.h>
 #include <stdint.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { RING_ENTRIES = 4 };
+enum { RING_ENTRIES = 8 };
 
 struct ring {
 	int fd;
@@ -52,20 +53,48 @@ static void ring_open(struct ring *ring)
 	ring->cqes = (struct io_uring_cqe *)(cq + p.cq_off.cqes);
 }
 
-/* Its result: what the system call would return, or a negative error. */
-static int ring_do(struct ring *ring, const struct io_uring_sqe *request)
+/* Queue a request; ring_enter() submits it. */
+static void ring_add(struct ring *ring, const struct io_uring_sqe *request)
 {
-	unsigned tail = *ring->sq_tail, head = *ring->cq_head, at = tail & *ring->sq_mask;
-	int result;
+	unsigned tail = *ring->sq_tail, at = tail & *ring->sq_mask;
 
 	ring->sqes[at] = *request;
 	ring->sq_array[at] = at;
 	__atomic_store_n(ring->sq_tail, tail + 1, __ATOMIC_RELEASE);
-	if (syscall(SYS_io_uring_enter, ring->fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) != 1)
+}
+
+/* Submit so many, and wait for a completion; for a time, if one is given. False when that has passed. */
+static int ring_enter(struct ring *ring, unsigned submit, const struct __kernel_timespec *time)
+{
+	struct io_uring_getevents_arg more = { .ts = (uint64_t)(uintptr_t)time };
+	long done =
+		time ? syscall(SYS_io_uring_enter, ring->fd, submit, 1,
+			       IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, &more, sizeof(more)) :
+		       syscall(SYS_io_uring_enter, ring->fd, submit, 1, IORING_ENTER_GETEVENTS,
+			       NULL, 0);
+
+	if (done >= 0)
+		return 1;
+	if (errno != ETIME)
 		err(1, "io_uring_enter");
-	result = ring->cqes[head & *ring->cq_mask].res;
+	return 0;
+}
+
+/* Take a completion: what the system call would return, or a negative error. */
+static int ring_take(struct ring *ring)
+{
+	unsigned head = *ring->cq_head;
+	int result = ring->cqes[head & *ring->cq_mask].res;
+
 	__atomic_store_n(ring->cq_head, head + 1, __ATOMIC_RELEASE);
 	return result;
+}
+
+static int ring_do(struct ring *ring, const struct io_uring_sqe *request)
+{
+	ring_add(ring, request);
+	ring_enter(ring, 1, NULL);
+	return ring_take(ring);
 }
 
 #endif

@@ -689,6 +689,52 @@ static void do_uring_tcp(void)
 	}
 }
 
+/* It waits for a time, in a ring that has had a request and has none. */
+static void do_uring_idle(void)
+{
+	struct __kernel_timespec step = { .tv_nsec = (long long)(state_s / STEPS * NS_PER_S) };
+	struct io_uring_sqe nothing = { .opcode = IORING_OP_NOP };
+	struct ring ring;
+
+	ring_open(&ring);
+	ring_do(&ring, &nothing);
+	for (int i = 0; i < STEPS; i++)
+		if (ring_enter(&ring, 0, &step))
+			fail("a ring without requests");
+}
+
+/* A socket, and eventfds that others would use to wake it. */
+static void do_uring_many(void)
+{
+	struct io_uring_sqe receive, wake;
+	uint64_t count;
+	struct ring ring;
+	int reader, writer;
+	char c;
+
+	tcp_pair(&reader, &writer);
+	helper(send_slowly, writer);
+	close(writer);
+	receive = (struct io_uring_sqe){
+		.opcode = IORING_OP_RECV, .fd = reader, .addr = (uint64_t)(uintptr_t)&c, .len = 1
+	};
+	ring_open(&ring);
+	for (uint64_t i = 1; i <= 4; i++) {
+		wake = (struct io_uring_sqe){ .opcode = IORING_OP_READ,
+					      .fd = eventfd(0, 0),
+					      .addr = (uint64_t)(uintptr_t)&count,
+					      .len = sizeof(count),
+					      .user_data = i };
+		ring_add(&ring, &wake);
+	}
+	ring_add(&ring, &receive);
+	ring_enter(&ring, 5, NULL);
+	while (ring_take(&ring) == 1) {
+		ring_add(&ring, &receive);
+		ring_enter(&ring, 1, NULL);
+	}
+}
+
 /* Names in a folder, looked up one after the other. */
 static void do_stat(void)
 {
@@ -891,6 +937,8 @@ static const struct {
 	{ "uring_stat", do_uring_stat },
 	{ "uring_timeout", do_uring_timeout },
 	{ "uring_tcp", do_uring_tcp },
+	{ "uring_idle", do_uring_idle },
+	{ "uring_many", do_uring_many },
 	{ "stat", do_stat },
 	{ "crowded", do_crowded },
 	{ "ping_pong", do_ping_pong },
