@@ -115,6 +115,7 @@ static inline __attribute__((always_inline)) int ledger_wait_kind(__u32 state)
  * << LEDGER_SHIFT | state. Whoever changes it adds the time that has passed to `ns`.
  */
 enum { LEDGER_SHIFT = 4, LEDGER_STATE_MASK = (1 << LEDGER_SHIFT) - 1 };
+enum woken { WOKEN_UNKNOWN, WOKEN_BY_INTERRUPT, WOKEN_BY_THREAD };
 enum thread_life { THREAD_FREE, THREAD_ALIVE, THREAD_ENDED };
 
 struct thread {
@@ -134,7 +135,11 @@ struct thread {
 	__u32 trainer; /* owner whose clock that is */
 	__u32 leader;  /* its waits run the waiting clock of its process */
 	__u32 reads; /* it waits for a read that counts in this place of `concurrency` + 1; 0: none */
-	__u32 beside; /* so many others were in flight when that began */
+	__u32 beside;    /* so many others were in flight when that began */
+	__u32 woken;     /* enum woken: by whom the last waking was */
+	__u32 waker_tid; /* WOKEN_BY_THREAD: as in struct edge_key */
+	__u32 waker_pid; /* and its process, 0 if that is not of the job */
+	__u32 pad;
 	char comm[COMM_LEN];
 };
 
@@ -185,6 +190,37 @@ struct concurrency {
 	__s64 now;    /* in flight */
 	__u64 count[CONCURRENCY_CLASSES];
 	__u64 ns[CONCURRENCY_CLASSES];
+};
+
+/*
+ * An edge: what threads of the job waited for that another thread then ended, by the kind of wait. The one that is woken
+ * and the one that wakes it are named by their IDs as whystall's PID namespace knows them; waker 0: a thread of the
+ * kernel, or one that cannot be seen. An interrupt (a timer, a device) wakes many, and is no edge.
+ */
+enum edge_kind { EDGE_IPC, EDGE_LOCK, EDGE_NETWORK, EDGE_STORAGE, EDGE_KINDS };
+
+/* -1: a wait whose end tells nothing about who works for whom. */
+static inline __attribute__((always_inline)) int ledger_edge_kind(__u32 state)
+{
+	if (state == LEDGER_IPC)
+		return EDGE_IPC;
+	if (state == LEDGER_LOCK)
+		return EDGE_LOCK;
+	if (state == LEDGER_NETWORK)
+		return EDGE_NETWORK;
+	return ledger_wait_kind(state) >= 0 ? EDGE_STORAGE : -1;
+}
+
+struct edge_key {
+	__u32 wakee_tid;
+	__u32 waker_tid;
+};
+
+struct edge {
+	__u64 ns[EDGE_KINDS]; /* blocked */
+	__u64 waits;
+	__u32 wakee_pid; /* their processes */
+	__u32 waker_pid; /* 0: not of the job */
 };
 
 /* Rows that a process used last, by any of its threads: has it requests in flight? */
@@ -317,6 +353,7 @@ struct loss {
 	__u64 dirtiers_unknown; /* writeback requests of a file that nobody was seen to write */
 	__u64 files_dropped;    /* requests of files without a row: the table was full */
 	__u64 keys_folded;      /* requests in the rows of OWNER_FOLDED; added up by user space */
+	__u64 edges_dropped;    /* waits that another thread ended, for which there was no room */
 };
 
 /*
@@ -357,8 +394,9 @@ static inline __attribute__((always_inline)) int glob_matches(const volatile str
 
 _Static_assert(sizeof(struct owner) == 592, "struct owner is read by user space");
 _Static_assert(LEDGER_STATES <= LEDGER_STATE_MASK + 1, "a state is part of a thread's word");
-_Static_assert(sizeof(struct thread) == 48 + 2 * 8 * LEDGER_STATES + 56,
+_Static_assert(sizeof(struct thread) == 48 + 2 * 8 * LEDGER_STATES + 72,
 	       "struct thread is read by user space");
+_Static_assert(sizeof(struct edge) == 8 * EDGE_KINDS + 16, "struct edge is read by user space");
 _Static_assert(sizeof(struct io_key) == 12, "struct io_key is hashed: no padding");
 _Static_assert(sizeof(struct io_row) == 24 + 9 * 8 + 2 * 8 * HISTOGRAM_BUCKETS,
 	       "struct io_row is read by user space");
@@ -367,7 +405,7 @@ _Static_assert(sizeof(struct bio_entry) == 16, "struct bio_entry is read by user
 _Static_assert(sizeof(struct upper_bio) == 16, "struct upper_bio is read by user space");
 _Static_assert(sizeof(struct file_row) == 88 + FILE_NAMES_LEN,
 	       "struct file_row is read by user space");
-_Static_assert(sizeof(struct loss) == 64, "struct loss is read by user space");
+_Static_assert(sizeof(struct loss) == 72, "struct loss is read by user space");
 _Static_assert(HISTOGRAM_BUCKETS == 418, "the histogram spans 2^10 to 2^36 ns");
 
 #endif

@@ -48,6 +48,10 @@ extern const volatile bool config_has_io_start;
 /* The kernel has the tracepoint mm_filemap_fault, see compat.bpf.h. */
 extern const volatile bool config_has_filemap_fault;
 
+/* x86: where a processor's preemption count is, from its run queue on. */
+extern const volatile bool config_has_preempt_count;
+extern const volatile __s64 config_preempt_count_at;
+
 /* A task may be preempted inside a program, see twice.bpf.h. */
 extern const volatile bool config_preemptible;
 

@@ -9,6 +9,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include "abi.h"
+#include "edges.bpf.h"
 #include "ledger.bpf.h"
 #include "twice.bpf.h"
 
@@ -122,6 +123,16 @@ int BPF_PROG(ledger_switch, bool preempted, struct task_struct *prev, struct tas
 	return 0;
 }
 
+SEC("tp_btf/sched_waking")
+int BPF_PROG(ledger_waking, struct task_struct *t)
+{
+	struct thread *thread = thread_of(task_with_ledger(t));
+
+	if (thread)
+		edge_note(thread);
+	return 0;
+}
+
 /*
  * The thread is on a run queue again. (Not at sched_waking, which may come before the switch, and before an
  * interrupt has reached the other CPU.)
@@ -130,9 +141,17 @@ SEC("tp_btf/sched_wakeup")
 int BPF_PROG(ledger_wakeup, struct task_struct *t)
 {
 	struct thread *thread = thread_of(task_with_ledger(t));
+	u64 now, word;
 
-	if (thread && word_state(thread->word) > LEDGER_RUNQUEUE)
-		ledger_move(thread, thread->word, LEDGER_RUNQUEUE, bpf_ktime_get_ns());
+	if (!thread)
+		return 0;
+	word = thread->word;
+	if (word_state(word) <= LEDGER_RUNQUEUE)
+		return 0;
+	now = bpf_ktime_get_ns();
+	if (ledger_move(thread, word, LEDGER_RUNQUEUE, now) && now > word >> LEDGER_SHIFT)
+		edge_add(thread, word_state(word), now - (word >> LEDGER_SHIFT));
+	thread->woken = WOKEN_UNKNOWN;
 	return 0;
 }
 

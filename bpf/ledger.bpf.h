@@ -92,9 +92,9 @@ static __always_inline void clocks_add(struct thread *thread, u32 left, u32 stat
 
 /*
  * Leave the state of `word` for another one. The switch and a wakeup on another CPU may both try; the one
- * whose word is still current wins and adds up.
+ * whose word is still current wins, adds up, and returns true.
  */
-static __always_inline void ledger_move(struct thread *thread, u64 word, u32 state, u64 now)
+static __always_inline bool ledger_move(struct thread *thread, u64 word, u32 state, u64 now)
 {
 	u32 place = thread->place, left = word_state(word);
 	u64 since = word >> LEDGER_SHIFT;
@@ -104,7 +104,7 @@ static __always_inline void ledger_move(struct thread *thread, u64 word, u32 sta
 	if (now < since)
 		now = since;
 	if (__sync_val_compare_and_swap(&thread->word, word, now << LEDGER_SHIFT | state) != word)
-		return;
+		return false;
 	if (left < LEDGER_STATES)
 		__sync_fetch_and_add(&thread->ns[left], now - since);
 	if (left > LEDGER_RUNQUEUE)
@@ -117,6 +117,7 @@ static __always_inline void ledger_move(struct thread *thread, u64 word, u32 sta
 	kind = ledger_wait_kind(left);
 	if (kind >= 0 && place)
 		place_add(place, kind, now - since);
+	return true;
 }
 
 #endif

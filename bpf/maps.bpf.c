@@ -28,6 +28,8 @@ const volatile __u8 config_gpu_majors[GPU_MAJORS] = {};
 const volatile bool config_has_io_start = true;
 const volatile bool config_has_filemap_fault = false;
 const volatile bool config_preemptible = false;
+const volatile bool config_has_preempt_count = false;
+const volatile __s64 config_preempt_count_at = 0;
 
 struct loss loss = {};
 __u32 owners_used = OWNER_FIRST;

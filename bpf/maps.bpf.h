@@ -15,6 +15,7 @@ enum {
 	MAX_PROCESSES = 4 * MAX_OWNERS, /* those without an owner of their own included */
 	MAX_THREADS = 8192,
 	MAX_CONCURRENCY = 256,
+	MAX_EDGES = 16384,
 	MAX_ROWS = 2048 + RESERVED_ROWS,
 	MAX_INFLIGHT = 16384, /* a power of two, also when user space changes it */
 	MAX_SPILLED = 4096,
@@ -115,6 +116,13 @@ struct {
 	__uint(max_entries, MAX_THREADS);
 	__type(value, u32);
 } MAP_LINKAGE free_threads SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_EDGES);
+	__type(key, struct edge_key);
+	__type(value, struct edge);
+} MAP_LINKAGE edges SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

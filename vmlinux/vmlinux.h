@@ -188,10 +188,22 @@ struct pt_regs {
 
 struct thread_info {
 	unsigned long flags;
+#ifndef __TARGET_ARCH_x86
+	u64 preempt_count;
+#endif
 	u32 status;
 };
 
+struct rq {
+	int cpu;
+};
+
+struct cfs_rq {
+	struct rq *rq;
+};
+
 struct sched_entity {
+	struct cfs_rq *cfs_rq; /* its queue on the processor that it runs on */
 	unsigned char sched_delayed;
 	u64 sum_exec_runtime;
 };

@@ -231,6 +231,24 @@ static int read_concurrency(const struct bpf_maps *maps, struct sample *sample)
 	return 0;
 }
 
+static int read_edges(const struct bpf_maps *maps, struct sample *sample)
+{
+	int fd = bpf_map__fd(maps->skel->maps.edges);
+	struct edge_key key, *previous = NULL;
+
+	for (; bpf_map_get_next_key(fd, previous, &key) == 0; previous = &key) {
+		struct edge_sample found = { .key = key }, *edge;
+
+		if (bpf_map_lookup_elem(fd, &key, &found.edge) != 0)
+			continue;
+		edge = sample_add_edge(sample);
+		if (!edge)
+			return -ENOMEM;
+		*edge = found;
+	}
+	return 0;
+}
+
 /* Disks that /proc/diskstats leaves out. */
 static int read_hidden_disks(const struct bpf_maps *maps, struct sample *sample)
 {
@@ -273,6 +291,8 @@ int bpf_maps_read(struct bpf_maps *maps, struct sample *sample)
 		err = read_owners_and_threads(maps, sample);
 	if (!err)
 		err = read_concurrency(maps, sample);
+	if (!err)
+		err = read_edges(maps, sample);
 	if (!err)
 		err = read_hidden_disks(maps, sample);
 	sample->loss = *(const struct loss *)&maps->skel->bss->loss;

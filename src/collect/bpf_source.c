@@ -142,6 +142,10 @@ static void configure_ledger(struct whystall_bpf *skel, const struct bpf_source_
 	bpf_program__set_autoload(skel->progs.ledger_switch, ledger);
 	bpf_program__set_autoload(skel->progs.ledger_wakeup, ledger);
 	bpf_program__set_autoload(skel->progs.page_faulted, faults);
+	bpf_program__set_autoload(skel->progs.ledger_waking,
+				  ledger && features->tracepoint[TP_SCHED_WAKING]);
+	skel->rodata->config_has_preempt_count = features->has_preempt_count;
+	skel->rodata->config_preempt_count_at = features->preempt_count_at;
 	/* Without the list none is known, and waits for one are "other". */
 	(void)gpu_majors_read("/proc/devices", (__u8 *)skel->rodata->config_gpu_majors);
 }
@@ -370,6 +374,8 @@ static int attach_ledger(struct whystall_bpf *skel, struct fault *fault)
 	const struct pair faults[] = { PAIR(skel, page_faulted) };
 	int err = attach_pairs(faults, 1, fault);
 
+	if (!err)
+		err = attach(skel->progs.ledger_waking, &skel->links.ledger_waking, fault);
 	if (!err)
 		err = attach(skel->progs.ledger_wakeup, &skel->links.ledger_wakeup, fault);
 	return err ? err : attach(skel->progs.ledger_switch, &skel->links.ledger_switch, fault);

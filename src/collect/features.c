@@ -31,6 +31,8 @@ const struct feature_tracepoint_info feature_tracepoints[TP_COUNT] = {
 			      "where threads spend their time is not known" },
 	[TP_SCHED_WAKEUP] = { "sched_wakeup", false,
 			      "where threads spend their time is not known" },
+	[TP_SCHED_WAKING] = { "sched_waking", false,
+			      "which thread ends another's wait is not known" },
 	[TP_MM_FILEMAP_FAULT] = { "mm_filemap_fault", false,
 				  "the file of a page fault is taken from the pages that it adds "
 				  "to the page cache (kernels before 6.12)" },
@@ -53,9 +55,9 @@ const struct feature_member_info feature_members[MEMBER_COUNT] = {
 			      "direct I/O held back by a limit has no owner" },
 };
 
-/* Also in the structures without a name inside it, a few levels deep. */
-static bool has_member(const struct btf *btf, const struct btf_type *type, const char *name,
-		       int depth)
+/* Also in the structures without a name inside it, a few levels deep; `at`: bytes from the structure's start. */
+static bool find_member(const struct btf *btf, const struct btf_type *type, const char *name,
+			int depth, int64_t *at)
 {
 	const struct btf_member *members = btf_members(type);
 
@@ -63,11 +65,15 @@ static bool has_member(const struct btf *btf, const struct btf_type *type, const
 		const char *found = btf__name_by_offset(btf, members[i].name_off);
 		const struct btf_type *inner = btf__type_by_id(btf, members[i].type);
 
-		if (strcmp(found, name) == 0)
+		int64_t here = btf_member_bit_offset(type, (__u32)i) / 8;
+
+		*at = 0;
+		if (strcmp(found, name) == 0 ||
+		    (!found[0] && depth && inner && btf_is_composite(inner) &&
+		     find_member(btf, inner, name, depth - 1, at))) {
+			*at += here;
 			return true;
-		if (!found[0] && depth && inner && btf_is_composite(inner) &&
-		    has_member(btf, inner, name, depth - 1))
-			return true;
+		}
 	}
 	return false;
 }
@@ -75,9 +81,10 @@ static bool has_member(const struct btf *btf, const struct btf_type *type, const
 static bool probe_member(const struct btf *btf, const struct feature_member_info *info)
 {
 	int id = btf__find_by_name_kind(btf, info->type, BTF_KIND_STRUCT);
+	int64_t at;
 
 	for (int i = 0; id > 0 && i < 2 && info->any[i]; i++)
-		if (has_member(btf, btf__type_by_id(btf, (__u32)id), info->any[i], 4))
+		if (find_member(btf, btf__type_by_id(btf, (__u32)id), info->any[i], 4, &at))
 			return true;
 	return false;
 }
@@ -94,6 +101,42 @@ static bool is_in_list(const char *list, const char *name)
 			list++;
 	}
 	return false;
+}
+
+/* Where a variable of each processor is, from their beginning on; false if the kernel does not tell. */
+static bool find_percpu(const struct btf *btf, const char *name, int64_t *at)
+{
+	int section = btf__find_by_name_kind(btf, ".data..percpu", BTF_KIND_DATASEC);
+	int id = btf__find_by_name_kind(btf, name, BTF_KIND_VAR);
+	const struct btf_type *type = section > 0 ? btf__type_by_id(btf, (__u32)section) : NULL;
+
+	for (int i = 0; type && id > 0 && i < btf_vlen(type); i++) {
+		const struct btf_var_secinfo *found = &btf_var_secinfos(type)[i];
+
+		if (found->type == (__u32)id) {
+			*at = found->offset;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Of x86: a variable of its own; from 6.2 to 6.14 a member of pcpu_hot. */
+static void find_preempt_count(const struct btf *btf, struct features *features)
+{
+	int id = btf__find_by_name_kind(btf, "pcpu_hot", BTF_KIND_STRUCT);
+	int64_t queue, count, member = 0;
+
+	if (!find_percpu(btf, "runqueues", &queue))
+		return;
+	if (!find_percpu(btf, "__preempt_count", &count)) {
+		if (id <= 0 || !find_percpu(btf, "pcpu_hot", &count) ||
+		    !find_member(btf, btf__type_by_id(btf, (__u32)id), "preempt_count", 4, &member))
+			return;
+		count += member;
+	}
+	features->has_preempt_count = true;
+	features->preempt_count_at = count - queue;
 }
 
 int features_probe(struct features *features, struct fault *fault)
@@ -130,6 +173,7 @@ int features_probe(struct features *features, struct fault *fault)
 			if (strcmp(name, feature_tracepoints[i].name) == 0)
 				features->tracepoint[i] = !is_in_list(without, name);
 	}
+	find_preempt_count(btf, features);
 	for (int i = 0; i < MEMBER_COUNT; i++)
 		features->member[i] = probe_member(btf, &feature_members[i]);
 	btf__free(btf);

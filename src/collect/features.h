@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/fault.h"
 
@@ -28,6 +29,7 @@ enum feature_tracepoint {
 	TP_BLOCK_BIO_COMPLETE,
 	TP_SCHED_SWITCH,
 	TP_SCHED_WAKEUP,
+	TP_SCHED_WAKING,
 	TP_MM_FILEMAP_FAULT,
 	TP_COUNT,
 };
@@ -60,7 +62,9 @@ extern const struct feature_member_info feature_members[MEMBER_COUNT];
 
 struct features {
 	bool btf;
-	bool preemptible; /* a task may be preempted inside a program, see bpf/twice.bpf.h */
+	bool preemptible;       /* a task may be preempted inside a program, see bpf/twice.bpf.h */
+	bool has_preempt_count; /* x86: where a processor's preemption count is, */
+	int64_t preempt_count_at; /* in bytes from its run queue on */
 	bool tracepoint[TP_COUNT];
 	bool member[MEMBER_COUNT];
 };

@@ -64,6 +64,12 @@ struct concurrency *sample_add_concurrency(struct sample *sample)
 			 &sample->concurrency_capacity, sizeof(*sample->concurrency));
 }
 
+struct edge_sample *sample_add_edge(struct sample *sample)
+{
+	return array_add((void **)&sample->edges, &sample->edge_count, &sample->edge_capacity,
+			 sizeof(*sample->edges));
+}
+
 void sample_clear(struct sample *sample)
 {
 	for (size_t i = 0; i < sample->file_count; i++)
@@ -74,6 +80,7 @@ void sample_clear(struct sample *sample)
 	sample->disk_count = 0;
 	sample->thread_count = 0;
 	sample->concurrency_count = 0;
+	sample->edge_count = 0;
 	memset(&sample->loss, 0, sizeof(sample->loss));
 }
 
@@ -86,6 +93,7 @@ void sample_free(struct sample *sample)
 	free(sample->disks);
 	free(sample->threads);
 	free(sample->concurrency);
+	free(sample->edges);
 	memset(sample, 0, sizeof(*sample));
 }
 

@@ -36,6 +36,12 @@ struct owner_sample {
 	char cgroup[CGROUP_LEN]; /* path, "" where unknown */
 };
 
+/* Waits of one thread that another one ended. */
+struct edge_sample {
+	struct edge_key key;
+	struct edge edge;
+};
+
 /* Bytes between an owner and a file's cached pages, and waits for it. */
 struct file_sample {
 	uint32_t owner;
@@ -74,6 +80,9 @@ struct sample {
 	struct concurrency *concurrency; /* by index of BPF's table, which is never reused */
 	size_t concurrency_count, concurrency_capacity;
 
+	struct edge_sample *edges;
+	size_t edge_count, edge_capacity;
+
 	uint64_t compat_sleeps; /* of 32-bit programs, whose system calls are not known */
 
 	struct loss loss;
@@ -88,6 +97,7 @@ struct owner_sample *sample_add_owner(struct sample *sample);
 struct disk_sample *sample_add_disk(struct sample *sample);
 struct file_sample *sample_add_file(struct sample *sample);
 struct thread *sample_add_thread(struct sample *sample);
+struct edge_sample *sample_add_edge(struct sample *sample);
 struct concurrency *sample_add_concurrency(struct sample *sample);
 
 /* Empty it; the memory is kept for the next one. */

@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "base/units.h"
+#include "model/edges.h"
 #include "model/kernel_owner.h"
 
 static int compare_numbers(uint64_t a, uint64_t b)
@@ -539,6 +540,7 @@ static void subtract_loss(struct loss *loss, const struct loss *to, const struct
 	loss->dirtiers_unknown = to->dirtiers_unknown - from->dirtiers_unknown;
 	loss->files_dropped = to->files_dropped - from->files_dropped;
 	loss->keys_folded = to->keys_folded - from->keys_folded;
+	loss->edges_dropped = to->edges_dropped - from->edges_dropped;
 }
 
 static void name_place(struct concurrency_report *c, const struct concurrency *now,
@@ -607,6 +609,8 @@ int report_build(struct report *report, const struct sample *from, const struct 
 	err = build_processes(report, from, to, everybody, &counts);
 	if (!err)
 		err = build_concurrency(report, from, to);
+	if (!err)
+		err = edges_build(report, from, to);
 	/* Waits are those for all devices: requests of some cannot explain them. */
 	if (!err && !choices->count)
 		judge_waits(report);
@@ -633,5 +637,6 @@ void report_free(struct report *report)
 	free(report->files);
 	free(report->thread_rows);
 	free(report->concurrency);
+	free(report->edges);
 	memset(report, 0, sizeof(*report));
 }

@@ -73,6 +73,15 @@ struct concurrency_report {
 	double mean_s[CONCURRENCY_CLASSES]; /* where there are any */
 };
 
+/* How long a thread of the job waited for what another one then ended. */
+struct edge_report {
+	pid_t wakee_tid, wakee_pid;
+	pid_t waker_tid; /* 0: a thread of the kernel */
+	pid_t waker_pid; /* 0: not of the job */
+	uint64_t ns[EDGE_KINDS];
+	uint64_t waits;
+};
+
 struct device_report {
 	uint32_t device;
 	char name[DISK_NAME_LEN];
@@ -106,6 +115,8 @@ struct report {
 	bool above_block;   /* storage waits that its requests do not explain */
 	struct concurrency_report *concurrency;
 	size_t concurrency_count;
+	struct edge_report *edges; /* the longest first */
+	size_t edge_count;
 	uint64_t
 		compat_sleeps; /* of 32-bit programs: other, since their system calls are not known */
 	struct thread_report *thread_rows; /* storage of processes[].thread_rows */

@@ -55,7 +55,7 @@ struct latency_figure {
 };
 
 /* The counters of a loss, likewise. */
-enum { LOSS_FIGURES = 8 };
+enum { LOSS_FIGURES = 9 };
 
 struct loss_figure {
 	unsigned int metric;

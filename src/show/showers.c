@@ -31,6 +31,7 @@ void loss_figures(const struct loss *loss, struct loss_figure figures[LOSS_FIGUR
 		{ M_LOSS_PROCESSES_DROPPED, loss->processes_dropped },
 		{ M_LOSS_THREADS_DROPPED, loss->threads_dropped },
 		{ M_LOSS_DIRTIERS_UNKNOWN, loss->dirtiers_unknown },
+		{ M_LOSS_EDGES_DROPPED, loss->edges_dropped },
 		{ M_LOSS_FILES_DROPPED, loss->files_dropped },
 		{ M_LOSS_KEYS_FOLDED, loss->keys_folded },
 	};

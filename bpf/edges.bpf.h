@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/* Who works for whom: the thread that ends a wait of another one. */
+#ifndef WHYSTALL_EDGES_BPF_H
+#define WHYSTALL_EDGES_BPF_H
+
+#include "ledger.bpf.h"
+
+/* Where the kernel counts what it may not be preempted for, and what it is inside of. */
+enum {
+	SOFTIRQ_SERVING =
+		1 << 8, /* in one; the other bits of softirqs only tell that they are held off */
+	HARDIRQ_MASK = 0xf << 16,
+	NMI_MASK = 0xf << 20,
+};
+
+#if defined(__TARGET_ARCH_x86)
+/*
+ * A variable of each processor. Its address is that of the processor's run queue and what user space finds in the
+ * kernel's type information as the distance of the two.
+ */
+static __always_inline u32 preempt_count(struct task_struct *t)
+{
+	struct rq *rq = BPF_CORE_READ(t, se.cfs_rq, rq);
+	u32 count = HARDIRQ_MASK;
+
+	if (config_has_preempt_count && (u32)BPF_CORE_READ(rq, cpu) == bpf_get_smp_processor_id())
+		bpf_probe_read_kernel(&count, sizeof(count), (void *)rq + config_preempt_count_at);
+	return count;
+}
+#else
+static __always_inline u32 preempt_count(struct task_struct *t)
+{
+	return BPF_CORE_READ(t, thread_info.preempt_count);
+}
+#endif
+
+/* Then `current` is whoever was interrupted. Where the kernel does not tell it is taken to be so. */
+static __always_inline bool in_interrupt(struct task_struct *t)
+{
+	return !t->pid || preempt_count(t) & (SOFTIRQ_SERVING | HARDIRQ_MASK | NMI_MASK);
+}
+
+/*
+ * The current thread wakes that of `thread`. It is noted, and becomes an edge when that one leaves its wait: who is
+ * current at sched_wakeup may be somebody else, on another processor.
+ */
+static __always_inline void edge_note(struct thread *thread)
+{
+	struct task_struct *waker = bpf_get_current_task_btf();
+	struct task *task;
+	struct owner *o;
+
+	if (in_interrupt(waker)) {
+		thread->woken = WOKEN_BY_INTERRUPT;
+		return;
+	}
+	thread->waker_tid = 0;
+	thread->waker_pid = 0;
+	if (!is_kernel_thread(waker)) {
+		task = bpf_task_storage_get(&tasks, waker, NULL, 0);
+		o = task && task->owner >= OWNER_FIRST ? owner_get(task->owner) : NULL;
+		thread->waker_pid = o ? o->pid : 0;
+		thread->waker_tid = visible_tid(waker);
+	}
+	thread->woken = WOKEN_BY_THREAD;
+}
+
+/* The wait of `thread` in `state`, which took `ns`, has ended. */
+static __noinline void edge_add(const struct thread *thread, u32 state, u64 ns)
+{
+	struct edge_key key = { .wakee_tid = thread->tid, .waker_tid = thread->waker_tid };
+	struct edge fresh = { .waker_pid = thread->waker_pid };
+	int kind = ledger_edge_kind(state);
+	struct edge *edge;
+	struct owner *o;
+
+	if (kind < 0 || kind >= EDGE_KINDS || thread->woken != WOKEN_BY_THREAD)
+		return;
+	/* The kernel's own threads end waits for storage and sockets by the way: that is how these work. */
+	if (!thread->waker_tid && kind >= EDGE_NETWORK)
+		return;
+	edge = bpf_map_lookup_elem(&edges, &key);
+	if (!edge) {
+		o = owner_of_thread(thread);
+		fresh.wakee_pid = o ? o->pid : 0;
+		bpf_map_update_elem(&edges, &key, &fresh, BPF_NOEXIST);
+		edge = bpf_map_lookup_elem(&edges, &key);
+	}
+	if (!edge) {
+		__sync_fetch_and_add(&loss.edges_dropped, 1);
+		return;
+	}
+	__sync_fetch_and_add(&edge->ns[kind], ns);
+	__sync_fetch_and_add(&edge->waits, 1);
+}
+
+#endif

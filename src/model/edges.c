@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "model/edges.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+uint64_t edge_blocked_ns(const struct edge_report *edge)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < EDGE_KINDS; i++)
+		sum += edge->ns[i];
+	return sum;
+}
+
+static int compare(uint64_t a, uint64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct edge_sample *const *x = a, *const *y = b;
+	int order = compare((*x)->key.wakee_tid, (*y)->key.wakee_tid);
+
+	return order ? order : compare((*x)->key.waker_tid, (*y)->key.waker_tid);
+}
+
+static int by_blocked(const void *a, const void *b)
+{
+	const struct edge_report *x = a, *y = b;
+	int order = compare(edge_blocked_ns(y), edge_blocked_ns(x));
+
+	if (!order)
+		order = compare((uint64_t)x->wakee_tid, (uint64_t)y->wakee_tid);
+	return order ? order : compare((uint64_t)x->waker_tid, (uint64_t)y->waker_tid);
+}
+
+static void subtract(struct edge_report *edge, const struct edge_sample *now,
+		     const struct edge_sample *then)
+{
+	edge->wakee_tid = (pid_t)now->key.wakee_tid;
+	edge->waker_tid = (pid_t)now->key.waker_tid;
+	edge->wakee_pid = (pid_t)now->edge.wakee_pid;
+	edge->waker_pid = (pid_t)now->edge.waker_pid;
+	for (int i = 0; i < EDGE_KINDS; i++)
+		edge->ns[i] = now->edge.ns[i] - (then ? then->edge.ns[i] : 0);
+	edge->waits = now->edge.waits - (then ? then->edge.waits : 0);
+}
+
+int edges_build(struct report *report, const struct sample *from, const struct sample *to)
+{
+	const struct edge_sample **before = calloc(from->edge_count + 1, sizeof(void *));
+
+	report->edges = calloc(to->edge_count + 1, sizeof(*report->edges));
+	if (!before || !report->edges) {
+		free((void *)before);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < from->edge_count; i++)
+		before[i] = &from->edges[i];
+	qsort((void *)before, from->edge_count, sizeof(void *), by_key);
+	for (size_t i = 0; i < to->edge_count; i++) {
+		const struct edge_sample *now = &to->edges[i];
+		const struct edge_sample **then = bsearch((const void *)&now, (const void *)before,
+							  from->edge_count, sizeof(void *), by_key);
+		struct edge_report *edge = &report->edges[report->edge_count];
+
+		subtract(edge, now, then ? *then : NULL);
+		if (edge->waits)
+			report->edge_count++;
+	}
+	qsort(report->edges, report->edge_count, sizeof(*report->edges), by_blocked);
+	free((void *)before);
+	return 0;
+}

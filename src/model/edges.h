@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Who works for whom: waits that one thread had and another one ended. Nanoseconds; source: bpf/edges.bpf.h. */
+#ifndef WHYSTALL_MODEL_EDGES_H
+#define WHYSTALL_MODEL_EDGES_H
+
+#include "collect/sample.h"
+#include "model/report.h"
+
+/* The waits of an edge, summed over their kinds. */
+uint64_t edge_blocked_ns(const struct edge_report *edge);
+
+/* Fill in report->edges by those between the samples. Returns 0 or -ENOMEM. */
+int edges_build(struct report *report, const struct sample *from, const struct sample *to);
+
+#endif
