@@ -41,6 +41,10 @@ SANITIZED_OBJECTS := $(patsubst %.c,$(BUILD)/sanitized/%.o,$(filter-out src/main
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 WORKLOADS := $(patsubst tests/workloads/%.c,$(BUILD)/tests/%,$(wildcard tests/workloads/*.c))
+# A program for another processor.
+ifneq ($(shell uname -m),x86_64)
+WORKLOADS := $(filter-out %/sleep32,$(WORKLOADS))
+endif
 
 .SECONDARY: $(SANITIZED_OBJECTS)
 .PHONY: all demo check check-vm lint install clean tests bpf-arm64
@@ -124,6 +128,7 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(SANITIZED_OBJECTS)
 		$(SANITIZED_OBJECTS) $(LIBS) $(shell pkg-config --libs cmocka)
 
 $(BUILD)/tests/fuse_delay: EXTRA = $(shell pkg-config --cflags --libs fuse3)
+$(BUILD)/tests/sleep32: EXTRA = -m32 -nostdlib -static -ffreestanding -fno-pie -no-pie
 $(BUILD)/tests/%: tests/workloads/%.c
 	@mkdir -p $(@D)
 	@echo "  CC   $@"

@@ -398,6 +398,22 @@ def test_threads_of_a_process_that_joins(whystall, spawn, new_cgroup, cgroup2, t
     assert row["time_s"]["ipc"] >= 0.9
 
 
+def test_a_32_bit_program(whystall):
+    """Its system calls have other numbers: 162 is no nanosleep to a 64-bit one. Counted, and not guessed."""
+    if os.uname().machine != "x86_64":
+        pytest.skip("a program for x86-64")
+    (program,) = helpers.workload("sleep32")
+    try:
+        subprocess.run([program], check=True)
+    except OSError as error:
+        pytest.skip(f"this kernel runs no 32-bit programs: {error.strerror}")
+    report = whystall.report("-v", "--", program)
+    spent = report.row(comm="sleep32")["time_s"]
+    assert spent["other"] >= 0.5
+    assert spent["other"] >= 0.98 * (spent["wall"] - spent["cpu"] - spent["runqueue"])
+    assert report.data["debug"]["compat_sleeps"] == 10
+
+
 def test_thousands_of_short_threads(in_state):
     """Up to 50 at a time; none is left out, and their time is their process's."""
     result = in_state("short_threads", 4000, one_thread=False)
