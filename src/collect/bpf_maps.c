@@ -271,6 +271,13 @@ static int read_hidden_disks(const struct bpf_maps *maps, struct sample *sample)
 	return 0;
 }
 
+int bpf_maps_read_threads(struct bpf_maps *maps, struct sample *sample)
+{
+	int err = read_owners_and_threads(maps, sample);
+
+	return err ? err : read_edges(maps, sample);
+}
+
 int bpf_maps_read(struct bpf_maps *maps, struct sample *sample)
 {
 	int err;
@@ -288,11 +295,9 @@ int bpf_maps_read(struct bpf_maps *maps, struct sample *sample)
 			err = -ENOMEM;
 	}
 	if (!err)
-		err = read_owners_and_threads(maps, sample);
+		err = bpf_maps_read_threads(maps, sample);
 	if (!err)
 		err = read_concurrency(maps, sample);
-	if (!err)
-		err = read_edges(maps, sample);
 	if (!err)
 		err = read_hidden_disks(maps, sample);
 	sample->loss = *(const struct loss *)&maps->skel->bss->loss;

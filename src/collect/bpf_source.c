@@ -491,6 +491,16 @@ int bpf_source_read(struct bpf_source *source, struct sample *sample, struct fau
 	return diskstats_read("/proc/diskstats", sample, fault);
 }
 
+int bpf_source_read_threads(struct bpf_source *source, struct sample *sample, struct fault *fault)
+{
+	int err;
+
+	sample_clear(sample);
+	sample_set_time(sample);
+	err = bpf_maps_read_threads(&source->maps, sample);
+	return err ? fault_set(fault, err, "cannot copy the counters: %s", strerror(-err)) : 0;
+}
+
 int bpf_source_read_files(struct bpf_source *source, struct sample *sample, bool with_paths,
 			  struct fault *fault)
 {

@@ -34,6 +34,9 @@ int bpf_source_open(struct bpf_source **result, const struct bpf_source_options 
 /* Replace the contents of `sample` by the counters of now. Returns 0 or a negative errno. */
 int bpf_source_read(struct bpf_source *source, struct sample *sample, struct fault *fault);
 
+/* The same with processes, threads and edges alone, which is cheaper. */
+int bpf_source_read_threads(struct bpf_source *source, struct sample *sample, struct fault *fault);
+
 /*
  * Add to the sample what each owner moved for each file, since bpf_source_open(); `with_paths`: and where
  * the files are. Returns 0 or a negative errno.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The main job: trace, then one report. */
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -8,6 +9,8 @@
 #include "base/units.h"
 #include "commands/commands.h"
 #include "commands/session.h"
+#include "judge/judge.h"
+#include "model/loop.h"
 #include "model/report.h"
 
 static const char doc[] =
@@ -101,19 +104,34 @@ static void show_progress(const struct options *options, uint64_t ticks)
 		fprintf(stderr, "\r%.0f s ", (double)(ticks * options->interval_ns) / NS_PER_S);
 }
 
+/* Of processors that the job may use: those that whystall may. */
+static double processors(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) :
+							      (double)sysconf(_SC_NPROCESSORS_ONLN);
+}
+
 static int print_report(struct session *session, const struct sample *from, const struct sample *to,
-			struct fault *fault)
+			const struct stretches *stretches, struct fault *fault)
 {
 	const struct options *options = session->options;
 	struct show_context context = { .source = "bpf",
 					.threads = options->threads,
 					.debug = options->verbose,
 					.interval_s = (double)options->interval_ns / NS_PER_S };
+	struct verdicts verdicts;
 	struct report report;
 	int err = report_build(&report, from, to, options->target.all, &options->devices);
 
 	if (!err) {
+		err = judge_all(&verdicts, stretches->list, stretches->count, processors());
+		context.verdicts = &verdicts;
+	}
+	if (!err) {
 		err = options->shower->report(session->output.stream, &report, &context);
+		verdicts_free(&verdicts);
 		report_free(&report);
 	}
 	if (err)
@@ -121,15 +139,47 @@ static int print_report(struct session *session, const struct sample *from, cons
 	return output_flush(&session->output, fault);
 }
 
-static int run(struct session *session, struct sample *from, struct sample *to, struct fault *fault)
+/* All that is read in a run. */
+struct reading {
+	struct sample from, to; /* of everything, at its ends */
+	struct sample ticks[2]; /* of threads, each interval: the last one, and the next */
+	size_t tick;
+	struct stretches stretches;
+};
+
+static void reading_free(struct reading *reading)
+{
+	sample_free(&reading->from);
+	sample_free(&reading->to);
+	sample_free(&reading->ticks[0]);
+	sample_free(&reading->ticks[1]);
+	stretches_free(&reading->stretches);
+}
+
+/* The time since the last interval, at its end or at that of the run. */
+static int read_stretch(struct session *session, struct reading *reading, struct fault *fault)
+{
+	struct sample *last = &reading->ticks[reading->tick % 2];
+	struct sample *next = &reading->ticks[++reading->tick % 2];
+	int err = bpf_source_read_threads(session->source, next, fault);
+
+	if (err || !next->has_ledger)
+		return err;
+	err = stretches_add(&reading->stretches, last, next);
+	return err ? fault_set(fault, err, "out of memory") : 0;
+}
+
+static int run(struct session *session, struct reading *reading, struct fault *fault)
 {
 	uint64_t ticks = 0;
 	int err = bpf_source_tidy(session->source, fault);
 
 	if (!err)
-		err = bpf_source_read(session->source, from, fault);
+		err = bpf_source_read(session->source, &reading->from, fault);
 	if (!err)
-		err = bpf_source_read_files(session->source, from, false, fault);
+		err = bpf_source_read_files(session->source, &reading->from, false, fault);
+	if (!err)
+		err = bpf_source_read_threads(session->source, &reading->ticks[0], fault);
 	if (!err)
 		err = session_start(session, fault);
 	while (!err) {
@@ -137,7 +187,9 @@ static int run(struct session *session, struct sample *from, struct sample *to, 
 
 		if (event < 0)
 			return event;
-		err = bpf_source_tidy(session->source, fault);
+		err = read_stretch(session, reading, fault);
+		if (!err)
+			err = bpf_source_tidy(session->source, fault);
 		if (event == SESSION_END)
 			break;
 		show_progress(session->options, ++ticks);
@@ -146,14 +198,14 @@ static int run(struct session *session, struct sample *from, struct sample *to, 
 		fprintf(stderr, "\r\033[K");
 	bpf_source_settle(session->source);
 	if (!err)
-		err = bpf_source_read(session->source, to, fault);
+		err = bpf_source_read(session->source, &reading->to, fault);
 	if (!err)
-		err = bpf_source_read_files(session->source, to, true, fault);
+		err = bpf_source_read_files(session->source, &reading->to, true, fault);
 	if (err)
 		return err;
 	log_debug("%llu requests found their place in the table taken",
 		  (unsigned long long)bpf_source_spilled(session->source));
-	return print_report(session, from, to, fault);
+	return print_report(session, &reading->from, &reading->to, &reading->stretches, fault);
 }
 
 int command_explain(int argc, char **argv)
@@ -164,7 +216,7 @@ int command_explain(int argc, char **argv)
 					  .args_doc = "\n-- PROGRAM [ARG...]",
 					  .doc = doc,
 					  .children = children };
-	struct sample from = { 0 }, to = { 0 };
+	struct reading reading = { 0 };
 	struct session session;
 	struct options options;
 	struct fault fault;
@@ -179,7 +231,7 @@ int command_explain(int argc, char **argv)
 	if (!err) {
 		err = session_open(&session, &options, &fault);
 		if (!err)
-			err = run(&session, &from, &to, &fault);
+			err = run(&session, &reading, &fault);
 		exit_code = session_finish(&session);
 		session_close(&session);
 	}
@@ -187,8 +239,7 @@ int command_explain(int argc, char **argv)
 		log_error("%s", fault.text);
 		exit_code = fault.exit_code;
 	}
-	sample_free(&from);
-	sample_free(&to);
+	reading_free(&reading);
 	options_free(&options);
 	return exit_code;
 }

@@ -48,12 +48,14 @@ static void subtract(struct edge_report *edge, const struct edge_sample *now,
 	edge->waits = now->edge.waits - (then ? then->edge.waits : 0);
 }
 
-int edges_build(struct report *report, const struct sample *from, const struct sample *to)
+int edges_between(struct edge_report **edges, size_t *count, const struct sample *from,
+		  const struct sample *to)
 {
 	const struct edge_sample **before = calloc(from->edge_count + 1, sizeof(void *));
 
-	report->edges = calloc(to->edge_count + 1, sizeof(*report->edges));
-	if (!before || !report->edges) {
+	*count = 0;
+	*edges = calloc(to->edge_count + 1, sizeof(**edges));
+	if (!before || !*edges) {
 		free((void *)before);
 		return -ENOMEM;
 	}
@@ -64,13 +66,12 @@ int edges_build(struct report *report, const struct sample *from, const struct s
 		const struct edge_sample *now = &to->edges[i];
 		const struct edge_sample **then = bsearch((const void *)&now, (const void *)before,
 							  from->edge_count, sizeof(void *), by_key);
-		struct edge_report *edge = &report->edges[report->edge_count];
 
-		subtract(edge, now, then ? *then : NULL);
-		if (edge->waits)
-			report->edge_count++;
+		subtract(&(*edges)[*count], now, then ? *then : NULL);
+		if ((*edges)[*count].waits)
+			++*count;
 	}
-	qsort(report->edges, report->edge_count, sizeof(*report->edges), by_blocked);
+	qsort(*edges, *count, sizeof(**edges), by_blocked);
 	free((void *)before);
 	return 0;
 }

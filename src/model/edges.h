@@ -9,7 +9,8 @@
 /* The waits of an edge, summed over their kinds. */
 uint64_t edge_blocked_ns(const struct edge_report *edge);
 
-/* Fill in report->edges by those between the samples. Returns 0 or -ENOMEM. */
-int edges_build(struct report *report, const struct sample *from, const struct sample *to);
+/* Those between two samples, the longest first; free() them. Returns 0 or -ENOMEM. */
+int edges_between(struct edge_report **edges, size_t *count, const struct sample *from,
+		  const struct sample *to);
 
 #endif

@@ -114,14 +114,14 @@ struct ledger *ledger_by_owner(const struct sample *from, const struct sample *t
 }
 
 void ledger_of_thread(struct ledger *ledger, const struct sample *from, const struct sample *to,
-		      size_t index)
+		      size_t index, enum ledger_time time)
 {
 	const struct thread *now = &to->threads[index];
 	const struct thread *then = index < from->thread_count ? &from->threads[index] : NULL;
 
 	*ledger = (struct ledger){ 0 };
-	add_ns(ledger, now->ns, 1);
+	add_ns(ledger, time == LEDGER_ALL ? now->ns : now->waiting_ns, 1);
 	if (then && then->life != THREAD_FREE && then->start_ns == now->start_ns)
-		add_ns(ledger, then->ns, -1);
+		add_ns(ledger, time == LEDGER_ALL ? then->ns : then->waiting_ns, -1);
 	clamp(ledger);
 }

@@ -36,7 +36,7 @@ struct ledger *ledger_by_owner(const struct sample *from, const struct sample *t
 
 /* What one thread of `to`, by its index, did since `from`. */
 void ledger_of_thread(struct ledger *ledger, const struct sample *from, const struct sample *to,
-		      size_t index);
+		      size_t index, enum ledger_time time);
 
 /*
  * The owner of `to` that a thread of it counts for: OWNER_EXITED where its process's place was given to

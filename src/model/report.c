@@ -301,7 +301,7 @@ static struct thread_report *list_threads(const struct sample *from, const struc
 		row->tid = (pid_t)thread->tid;
 		memcpy(row->comm, thread->comm, COMM_LEN);
 		row->comm[COMM_LEN] = '\0';
-		ledger_of_thread(&row->ledger, from, to, i);
+		ledger_of_thread(&row->ledger, from, to, i, LEDGER_ALL);
 		if (ledger_wall_ns(&row->ledger))
 			(*count)++;
 	}
@@ -610,7 +610,7 @@ int report_build(struct report *report, const struct sample *from, const struct 
 	if (!err)
 		err = build_concurrency(report, from, to);
 	if (!err)
-		err = edges_build(report, from, to);
+		err = edges_between(&report->edges, &report->edge_count, from, to);
 	/* Waits are those for all devices: requests of some cannot explain them. */
 	if (!err && !choices->count)
 		judge_waits(report);

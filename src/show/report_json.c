@@ -10,6 +10,7 @@
 #include "show/ledger_json.h"
 #include "show/show.h"
 #include "version.h"
+#include "show/verdict.h"
 
 static void add_tool(struct json_builder *b, const struct show_context *context)
 {
@@ -265,8 +266,10 @@ int show_report_json(FILE *out, const struct report *report, const struct show_c
 	json_add_text(&b, b.root, "schema", "whystall.report/1");
 	add_tool(&b, context);
 	add_window(&b, report, context);
-	if (report->has_ledger)
+	if (report->has_ledger) {
+		show_verdicts_json(&b, context->verdicts, report);
 		add_job(&b, report);
+	}
 	list = json_open_array(&b, b.root, "processes");
 	for (size_t i = 0; i < report->process_count; i++)
 		add_process(&b, list, report, &report->processes[i], context);

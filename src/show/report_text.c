@@ -9,6 +9,7 @@
 #include "show/ledger_text.h"
 #include "show/metrics.h"
 #include "show/show.h"
+#include "show/verdict.h"
 
 /* Histograms are drawn for this many processes, those that moved the most bytes. */
 enum { HISTOGRAM_PROCESSES = 3, TEXT_FILES = 3, BAR_WIDTH = 40, NAME_LEN = 80, PATH_LEN = 1024 };
@@ -237,6 +238,8 @@ int show_report_text(FILE *out, const struct report *report, const struct show_c
 	fprintf(out, "%.1f s, %zu process%s, %s of block I/O (source: %s)\n", report->seconds,
 		processes, processes == 1 ? "" : "es",
 		bytes_format(text, sizeof(text), report->job_bytes), context->source);
+	if (report->has_ledger)
+		show_verdicts_text(out, context->verdicts, report);
 	if (with_io)
 		print_heading(out);
 	for (size_t i = 0; i < report->process_count; i++)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "judge/judge.h"
 #include "model/rates.h"
 #include "model/report.h"
 
@@ -18,9 +19,10 @@ enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_CSV };
 struct show_context {
 	const char *source; /* "bpf" */
 	double interval_s;
-	bool threads;                  /* rows of threads too */
-	bool debug;                    /* what the figures are made from */
-	unsigned long rows_per_header; /* of `stat` in text */
+	bool threads;                    /* rows of threads too */
+	bool debug;                      /* what the figures are made from */
+	unsigned long rows_per_header;   /* of `stat` in text */
+	const struct verdicts *verdicts; /* of the report's trainers */
 };
 
 int show_report_text(FILE *out, const struct report *report, const struct show_context *context);

@@ -35,7 +35,7 @@ static void test_between_two_samples(void **unused)
 	add(&to, 51, 30, 105, 20, 4);
 	add(&to, 51, 0, 50, 0, 1); /* new, by the kernel */
 	add(&to, 51, 40, 1300, 0, 4);
-	assert_int_equal(edges_build(&report, &from, &to), 0);
+	assert_int_equal(edges_between(&report.edges, &report.edge_count, &from, &to), 0);
 
 	assert_int_equal(report.edge_count, 3);
 	assert_int_equal(report.edges[0].waker_tid, 40);
@@ -62,7 +62,7 @@ static void test_none(void **unused)
 	struct report report = { 0 };
 
 	(void)unused;
-	assert_int_equal(edges_build(&report, &from, &to), 0);
+	assert_int_equal(edges_between(&report.edges, &report.edge_count, &from, &to), 0);
 	assert_int_equal(report.edge_count, 0);
 	free(report.edges);
 }

@@ -98,9 +98,9 @@ static void test_by_owner(void **unused)
 	assert_int_equal(ledgers[JOB_OWNER].ns[LEDGER_SLEEP], 9);
 	assert_int_equal(ledger_wall_ns(&ledgers[OWNER_EXITED]), 0);
 	free(ledgers);
-	ledger_of_thread(&one, &from, &to, 0);
+	ledger_of_thread(&one, &from, &to, 0, LEDGER_ALL);
 	assert_int_equal(ledger_wall_ns(&one), 20);
-	ledger_of_thread(&one, &from, &to, 1);
+	ledger_of_thread(&one, &from, &to, 1, LEDGER_ALL);
 	assert_int_equal(ledger_wall_ns(&one), 9);
 	sample_free(&from);
 	sample_free(&to);

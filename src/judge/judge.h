@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Why a trainer waits: a pure function of what the model found. No clock, no I/O, no globals. The rules are those of
+ * docs/verdict.md.
+ */
+#ifndef WHYSTALL_JUDGE_JUDGE_H
+#define WHYSTALL_JUDGE_JUDGE_H
+
+#include <stdbool.h>
+
+#include "model/loop.h"
+
+/* Those before BLAME_CLASSES have a part of the blame; a verdict may be any. */
+enum verdict_class {
+	CLASS_STORAGE,
+	CLASS_CPU,
+	CLASS_RUNQUEUE,
+	CLASS_LOCK,
+	CLASS_NETWORK,
+	CLASS_GPU,
+	CLASS_SLEEP,
+	CLASS_PIPELINE,
+	CLASS_OTHER,
+	BLAME_CLASSES,
+	CLASS_CHECKPOINT = BLAME_CLASSES,
+	CLASS_NOT_INPUT_BOUND,
+	CLASS_MIXED,
+	CLASS_UNKNOWN,
+	VERDICT_CLASSES,
+};
+
+enum verdict_confidence { CONFIDENCE_LOW, CONFIDENCE_MEDIUM, CONFIDENCE_HIGH };
+
+/* Why there is no answer. */
+enum verdict_reason {
+	REASON_NONE,
+	REASON_SHORT,        /* too little time, or too few waits */
+	REASON_NO_INPUT,     /* it waits, but for no thread that is seen to make input */
+	REASON_SAME_PROCESS, /* threads of its own process make it, and maybe its step */
+	REASON_UNCLEAR,      /* most of what it waited for was ended by others than its producers */
+	REASON_SAME_LOCK,    /* an interpreter lock binds: its waits are not for input alone */
+};
+
+/* A thread that the trainer's waits depend on. */
+struct producer {
+	pid_t tid, pid;
+	double busy_s;                 /* of the steady part: all but ipc and lock */
+	double on_clock_s;             /* the same while the trainer waited */
+	double blame_s[BLAME_CLASSES]; /* that by class */
+	bool critical;                 /* it worked nearly all of the time that any of them did */
+};
+
+struct verdict {
+	pid_t pid; /* of the trainer */
+	enum verdict_class class;
+	enum verdict_confidence confidence;
+	enum verdict_reason reason;      /* for CLASS_UNKNOWN */
+	double startup_s;                /* of the run, before the steady part */
+	double steady_s;                 /* L */
+	double waited_s;                 /* W, for input */
+	double input_bound_pct;          /* W of L */
+	double blame_pct[BLAME_CLASSES]; /* sum up to 100; all 0 where it does not wait */
+	double overlap_lost; /* 0: batches are made ahead, 1: trainer and producers take turns */
+	struct producer *producers; /* the busiest on the clock first */
+	size_t producer_count;
+};
+
+/*
+ * Judge the steady part of one trainer's run. `cpus`: processors that the job may use. Returns 0 or -ENOMEM; free the
+ * verdict with verdict_free().
+ */
+int judge(struct verdict *verdict, const struct loop *steady, pid_t trainer, double cpus);
+
+void verdict_free(struct verdict *verdict);
+
+struct verdicts {
+	struct verdict *list;
+	size_t count;
+};
+
+/*
+ * Judge each trainer of a run, in its steady part: from the first to the last of `count` stretches in which it and those
+ * who make its input waited for each other again and again. Returns 0 or -ENOMEM; free with verdicts_free().
+ */
+int judge_all(struct verdicts *verdicts, const struct loop *stretches, size_t count, double cpus);
+
+void verdicts_free(struct verdicts *verdicts);
+
+#endif

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "model/loop.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/edges.h"
+
+static int compare(uint64_t a, uint64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+static int by_thread(const void *a, const void *b)
+{
+	const struct loop_thread *x = a, *y = b;
+	int order = compare((uint64_t)x->tid, (uint64_t)y->tid);
+
+	return order ? order : compare(x->start_ns, y->start_ns);
+}
+
+static int by_pid(const void *a, const void *b)
+{
+	const struct loop_process *x = a, *y = b;
+
+	return compare((uint64_t)x->pid, (uint64_t)y->pid);
+}
+
+static int by_pair(const void *a, const void *b)
+{
+	const struct edge_report *x = a, *y = b;
+	int order = compare((uint64_t)x->wakee_tid, (uint64_t)y->wakee_tid);
+
+	return order ? order : compare((uint64_t)x->waker_tid, (uint64_t)y->waker_tid);
+}
+
+static void add_thread(void *to, const void *from)
+{
+	struct loop_thread *x = to;
+	const struct loop_thread *y = from;
+
+	ledger_add(&x->all, &y->all);
+	ledger_add(&x->waiting, &y->waiting);
+}
+
+static void add_process(void *to, const void *from)
+{
+	struct loop_process *x = to;
+	const struct loop_process *y = from;
+
+	x->clock_ns += y->clock_ns;
+	x->trainer_pid = y->trainer_pid;
+}
+
+static void add_edge(void *to, const void *from)
+{
+	struct edge_report *x = to;
+	const struct edge_report *y = from;
+
+	for (int i = 0; i < EDGE_KINDS; i++)
+		x->ns[i] += y->ns[i];
+	x->waits += y->waits;
+}
+
+/* An array of a loop: sorted, and each element once. */
+struct kind {
+	size_t size;
+	int (*order)(const void *, const void *);
+	void (*add)(void *, const void *);
+};
+
+static const struct kind threads_kind = { sizeof(struct loop_thread), by_thread, add_thread };
+static const struct kind processes_kind = { sizeof(struct loop_process), by_pid, add_process };
+static const struct kind edges_kind = { sizeof(struct edge_report), by_pair, add_edge };
+
+/* Append elements, then sort, and add up those that are the same. */
+static int merge(const struct kind *kind, void **array, size_t *count, const void *more,
+		 size_t more_count)
+{
+	char *all = reallocarray(*array, *count + more_count + 1, kind->size);
+	size_t total = *count + more_count, kept = 0;
+
+	if (!all)
+		return -ENOMEM;
+	*array = all;
+	if (more_count)
+		memcpy(all + *count * kind->size, more, more_count * kind->size);
+	qsort(all, total, kind->size, kind->order);
+	for (size_t i = 0; i < total; i++) {
+		char *last = kept ? all + (kept - 1) * kind->size : NULL;
+		const char *next = all + i * kind->size;
+
+		if (last && kind->order(last, next) == 0)
+			kind->add(last, next);
+		else
+			memmove(all + kept++ * kind->size, next, kind->size);
+	}
+	*count = kept;
+	return 0;
+}
+
+int loop_add(struct loop *sum, const struct loop *part)
+{
+	int err;
+
+	sum->wall_ns += part->wall_ns;
+	err = merge(&threads_kind, (void **)&sum->threads, &sum->thread_count, part->threads,
+		    part->thread_count);
+	if (!err)
+		err = merge(&processes_kind, (void **)&sum->processes, &sum->process_count,
+			    part->processes, part->process_count);
+	if (!err)
+		err = merge(&edges_kind, (void **)&sum->edges, &sum->edge_count, part->edges,
+			    part->edge_count);
+	return err;
+}
+
+static int build_threads(struct loop *loop, const struct sample *from, const struct sample *to)
+{
+	loop->threads = calloc(to->thread_count + 1, sizeof(*loop->threads));
+	if (!loop->threads)
+		return -ENOMEM;
+	for (size_t i = 0; i < to->thread_count; i++) {
+		const struct thread *thread = &to->threads[i];
+		struct loop_thread *t = &loop->threads[loop->thread_count];
+		uint32_t owner =
+			thread->life == THREAD_FREE ? OWNER_EXITED : ledger_owner(to, thread);
+
+		if (owner < OWNER_FIRST)
+			continue;
+		t->tid = (pid_t)thread->tid;
+		t->pid = (pid_t)to->owners[owner].owner.pid;
+		t->start_ns = thread->start_ns;
+		ledger_of_thread(&t->all, from, to, i, LEDGER_ALL);
+		ledger_of_thread(&t->waiting, from, to, i, LEDGER_WAITING);
+		if (ledger_wall_ns(&t->all))
+			loop->thread_count++;
+	}
+	return 0;
+}
+
+static int build_processes(struct loop *loop, const struct sample *from, const struct sample *to)
+{
+	loop->processes = calloc(to->owner_count + 1, sizeof(*loop->processes));
+	if (!loop->processes)
+		return -ENOMEM;
+	for (size_t i = OWNER_FIRST; i < to->owner_count; i++) {
+		const struct owner *o = &to->owners[i].owner;
+		struct loop_process *p = &loop->processes[loop->process_count];
+
+		if (o->kind != OWNER_PROCESS)
+			continue;
+		p->pid = (pid_t)o->pid;
+		p->clock_ns = clock_read(o->clock, to->threads_ns);
+		if (i < from->owner_count &&
+		    from->owners[i].owner.start_boot_ns == o->start_boot_ns)
+			p->clock_ns -= clock_read(from->owners[i].owner.clock, from->threads_ns);
+		if (o->trainer >= OWNER_FIRST && o->trainer < to->owner_count)
+			p->trainer_pid = (pid_t)to->owners[o->trainer].owner.pid;
+		loop->process_count++;
+	}
+	return 0;
+}
+
+int loop_build(struct loop *loop, const struct sample *from, const struct sample *to)
+{
+	struct loop parts = { .wall_ns = to->threads_ns - from->threads_ns };
+	int err;
+
+	*loop = (struct loop){ 0 };
+	err = build_threads(&parts, from, to);
+	if (!err)
+		err = build_processes(&parts, from, to);
+	if (!err)
+		err = edges_between(&parts.edges, &parts.edge_count, from, to);
+	/* Sorted, each once. */
+	if (!err)
+		err = loop_add(loop, &parts);
+	loop_free(&parts);
+	return err;
+}
+
+void loop_free(struct loop *loop)
+{
+	free(loop->threads);
+	free(loop->processes);
+	free(loop->edges);
+	*loop = (struct loop){ 0 };
+}
+
+/* Twice as long, half as many. */
+static int stretches_halve(struct stretches *stretches)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i + 1 < stretches->count; i += 2) {
+		err = loop_add(&stretches->list[i], &stretches->list[i + 1]);
+		loop_free(&stretches->list[i + 1]);
+		if (i) {
+			stretches->list[i / 2] = stretches->list[i];
+			stretches->list[i] = (struct loop){ 0 };
+		}
+	}
+	stretches->count /= 2;
+	stretches->length *= 2;
+	return err;
+}
+
+int stretches_add(struct stretches *stretches, const struct sample *from, const struct sample *to)
+{
+	struct loop next;
+	int err = 0;
+
+	if (!stretches->list) {
+		stretches->list = calloc(MAX_STRETCHES + 1, sizeof(*stretches->list));
+		stretches->length = 1;
+	}
+	if (!stretches->list)
+		return -ENOMEM;
+	if (!stretches->added && stretches->count == MAX_STRETCHES)
+		err = stretches_halve(stretches);
+	if (err)
+		return err;
+	if (!stretches->added)
+		stretches->count++;
+	err = loop_build(&next, from, to);
+	if (!err)
+		err = loop_add(&stretches->list[stretches->count - 1], &next);
+	loop_free(&next);
+	stretches->added = (stretches->added + 1) % stretches->length;
+	return err;
+}
+
+void stretches_free(struct stretches *stretches)
+{
+	for (size_t i = 0; i < stretches->count; i++)
+		loop_free(&stretches->list[i]);
+	free(stretches->list);
+	*stretches = (struct stretches){ 0 };
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a job's threads did in one stretch of time, and who waited for whom: all that the judge looks at. Stretches of the
+ * same run can be added up. Nanoseconds; source: the ledger (bpf/ledger.bpf.c), the waiting clocks and the edges.
+ */
+#ifndef WHYSTALL_MODEL_LOOP_H
+#define WHYSTALL_MODEL_LOOP_H
+
+#include "model/ledger.h"
+#include "model/report.h"
+
+struct loop_thread {
+	pid_t tid, pid;
+	uint64_t start_ns; /* of its ledger: tells threads with the same ID apart */
+	struct ledger all;
+	struct ledger waiting; /* the part in which its trainer's waiting clock ran */
+};
+
+struct loop_process {
+	pid_t pid;
+	pid_t trainer_pid; /* as far as is known: itself once it has forked, else its parent; 0: not known */
+	uint64_t clock_ns; /* its own waiting clock: its first thread waited */
+};
+
+/* Threads are in the order of their IDs, processes of theirs, edges of their pairs. */
+struct loop {
+	uint64_t wall_ns;
+	struct loop_thread *threads;
+	size_t thread_count;
+	struct loop_process *processes;
+	size_t process_count;
+	struct edge_report *edges;
+	size_t edge_count;
+};
+
+/* The time between two samples. Returns 0 or -ENOMEM; free it with loop_free() in either case. */
+int loop_build(struct loop *loop, const struct sample *from, const struct sample *to);
+
+/* Add one stretch to another, which may be empty ({ 0 }). Returns 0 or -ENOMEM. */
+int loop_add(struct loop *sum, const struct loop *part);
+
+void loop_free(struct loop *loop);
+
+/*
+ * A run as a list of stretches of equal length, in their order. There are at most MAX_STRETCHES: when a run goes on for longer
+ * they become longer.
+ */
+enum { MAX_STRETCHES = 600 };
+
+struct stretches {
+	struct loop *list;
+	size_t count;
+	size_t added;  /* samples in the last one that is not complete */
+	size_t length; /* samples that make one; 0 is 1 */
+};
+
+/* Add the time between two samples to the end. Returns 0 or -ENOMEM. */
+int stretches_add(struct stretches *stretches, const struct sample *from, const struct sample *to);
+
+void stretches_free(struct stretches *stretches);
+
+#endif

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the judge found, in words and in JSON. */
+#ifndef WHYSTALL_SHOW_VERDICT_H
+#define WHYSTALL_SHOW_VERDICT_H
+
+#include <stdio.h>
+
+#include "judge/judge.h"
+#include "show/json.h"
+
+void show_verdicts_text(FILE *out, const struct verdicts *verdicts, const struct report *report);
+void show_verdicts_json(struct json_builder *b, const struct verdicts *verdicts,
+			const struct report *report);
+
+#endif

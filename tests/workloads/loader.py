@@ -1,0 +1,120 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""A training loop whose waiting is known: workers read and compute, a trainer takes batches and steps. Prints one line:
+its PID, how long the loop took, and how long it waited for batches, without what it ran meanwhile.
+"""
+import argparse
+import json
+import multiprocessing
+import os
+import queue
+import threading
+import time
+import urllib.request
+
+
+def spin(seconds):
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+
+def make_batches(args, number):
+    """Endless; in the middle of the file for each worker."""
+    fd = os.open(args.file, os.O_RDONLY) if args.file else None
+    size = os.fstat(fd).st_size if args.file else 0
+    at = number * size // max(1, args.workers)
+    while True:
+        for _ in range(args.reads):
+            os.pread(fd, 4096, at % size)
+            at += 1 << 20
+        if args.url:
+            urllib.request.urlopen(args.url, timeout=10).read()
+        spin(args.cpu_ms / 1000)
+        yield bytes(args.batch_bytes)
+
+
+def produce(out, args, number):
+    for batch in make_batches(args, number):
+        out.put(batch)
+
+
+class Asked:
+    """In turns: a batch is made when the last one has been used."""
+
+    def __init__(self, args):
+        self.queue, self.asked = multiprocessing.Queue(1), multiprocessing.Queue(1)
+        multiprocessing.Process(target=self.serve, args=(args,), daemon=True).start()
+
+    def serve(self, args):
+        batches = make_batches(args, 0)
+        while True:
+            self.asked.get()
+            self.queue.put(next(batches))
+
+    def get(self):
+        self.asked.put(None)
+        return self.queue.get()
+
+
+def open_loader(args):
+    if args.turns:
+        return Asked(args)
+    if args.threads:
+        out = queue.Queue(args.depth)
+        start = threading.Thread
+    else:
+        out = multiprocessing.Queue(args.depth)
+        start = multiprocessing.Process
+    for number in range(args.workers):
+        start(target=produce, args=(out, args, number), daemon=True).start()
+    return out
+
+
+def save(args):
+    with open(args.checkpoint, "wb") as file:
+        file.write(bytes(1 << 20))
+        os.fsync(file.fileno())
+
+
+def train(args):
+    loader = open_loader(args)
+    loader.get()  # the first one is start-up
+    waited = 0.0
+    start = time.monotonic()
+    while time.monotonic() - start < args.seconds:
+        begin, ran = time.monotonic(), time.thread_time()
+        loader.get()
+        waited += time.monotonic() - begin - (time.thread_time() - ran)
+        spin(args.step_cpu_ms / 1000)
+        if args.step_ms:
+            time.sleep(args.step_ms / 1000)
+        if args.checkpoint:
+            save(args)
+    return time.monotonic() - start, waited
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--threads", action="store_true", help="workers are threads")
+    parser.add_argument("--turns", action="store_true", help="one worker, without prefetch")
+    parser.add_argument("--file")
+    parser.add_argument("--reads", type=int, default=0, help="for each batch, of the file")
+    parser.add_argument("--url", help="fetched for each batch")
+    parser.add_argument("--cpu-ms", type=float, default=0, help="of a worker for each batch")
+    parser.add_argument("--step-ms", type=float, default=0, help="asleep: the accelerator's part")
+    parser.add_argument("--step-cpu-ms", type=float, default=0)
+    parser.add_argument("--checkpoint", help="written after each step")
+    parser.add_argument("--depth", type=int, default=4)
+    parser.add_argument("--batch-bytes", type=int, default=1000)
+    parser.add_argument("--seconds", type=float, default=5)
+    args = parser.parse_args()
+    loop_s, waited_s = train(args)
+    print(json.dumps({"pid": os.getpid(), "loop_s": loop_s, "waited_s": waited_s}), flush=True)
+    if args.threads:
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
