@@ -55,7 +55,7 @@ all: $(BUILD)/whystall
 demo:
 	@scripts/setup demo
 	@$(MAKE) --no-print-directory all
-	@scripts/demo $(BUILD)/whystall
+	@scripts/demo $(BUILD)/whystall $(MODE)
 
 check:
 	@scripts/setup check

@@ -17,13 +17,26 @@ import random
 import signal
 import sys
 import time
+import typing
 import zlib
 
-SAMPLE_BYTES = 16 * 1024
 BATCH_SAMPLES = 32
-DECODE_S = 0.00005
 STEP_SPIN_S = 0.0003
-STEP_SLEEP_S = 0.0007
+
+
+class Mode(typing.NamedTuple):
+    """What the loop is held up by."""
+
+    sample_bytes: int
+    decode_s: float  # of the CPU, for each sample
+    step_sleep_s: float
+
+
+MODES = {
+    "storage": Mode(4 * 1024, 0, 0.0007),
+    "cpu": Mode(16 * 1024, 0.0005, 0.0007),
+    "balanced": Mode(16 * 1024, 0.00001, 0.03),
+}
 
 
 def name_self(name):
@@ -47,21 +60,21 @@ def disk_read_bytes():
         return None
 
 
-def epoch(shards, shuffle):
+def epoch(shards, shuffle, sample_bytes):
     """Every sample of these files once, in random order."""
     samples = [
         (shard, offset)
         for shard in shards
-        for offset in range(0, os.fstat(shard).st_size, SAMPLE_BYTES)
+        for offset in range(0, os.fstat(shard).st_size, sample_bytes)
     ]
     shuffle.shuffle(samples)
     for shard, offset in samples:
-        yield os.pread(shard, SAMPLE_BYTES, offset)
+        yield os.pread(shard, sample_bytes, offset)
     for shard in shards:
         os.posix_fadvise(shard, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def decoded(paths, worker):
+def decoded(paths, worker, mode):
     """This worker's samples, epoch after epoch, without end."""
     shuffle = random.Random(worker)
     shards = [os.open(path, os.O_RDONLY) for path in paths]
@@ -69,14 +82,14 @@ def decoded(paths, worker):
         # Random access: reading ahead would only load what is not wanted yet.
         os.posix_fadvise(shard, 0, 0, os.POSIX_FADV_RANDOM)
     while True:
-        for sample in epoch(shards, shuffle):
-            spin(DECODE_S)
+        for sample in epoch(shards, shuffle, mode.sample_bytes):
+            spin(mode.decode_s)
             yield zlib.crc32(sample), len(sample)
 
 
-def batches(paths, worker):
+def batches(paths, worker, mode):
     batch = []
-    for sample in decoded(paths, worker):
+    for sample in decoded(paths, worker, mode):
         batch.append(sample)
         if len(batch) == BATCH_SAMPLES:
             yield batch
@@ -94,11 +107,11 @@ def put(batch, out, trainer, stop):
     return False
 
 
-def work(paths, worker, out, results, trainer, stop):
+def work(paths, worker, mode, out, results, trainer, stop):
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C: the trainer says when to stop
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     name_self(f"demo-worker-{worker}")
-    for batch in batches(paths, worker):
+    for batch in batches(paths, worker, mode):
         if not put(batch, out, trainer, stop):
             break
     out.cancel_join_thread()  # nobody reads the last batches
@@ -115,7 +128,7 @@ def next_batch(out, workers):
                     raise RuntimeError(f"{worker.name} ended with {worker.exitcode}") from None
 
 
-def train(out, workers, seconds):
+def train(out, workers, seconds, step_sleep_s):
     """Take steps until the time is over; returns steps, seconds waited, bytes."""
     steps, waited_s, size = 0, 0.0, 0
     end = time.monotonic() + seconds
@@ -123,7 +136,7 @@ def train(out, workers, seconds):
         batch = next_batch(out, workers)
         waited_s += time.monotonic() - start
         spin(STEP_SPIN_S)
-        time.sleep(STEP_SLEEP_S)
+        time.sleep(step_sleep_s)
         steps += 1
         size += sum(length for _, length in batch)
     return steps, waited_s, size
@@ -146,7 +159,8 @@ def stop_workers(workers, results, stop):
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("directory", help="the dataset: every file in it is a shard")
-    parser.add_argument("--workers", type=int, default=3)
+    parser.add_argument("--mode", choices=MODES, default="storage")
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=15)
     args = parser.parse_args()
     if args.workers < 1 or args.seconds <= 0:
@@ -156,6 +170,7 @@ def arguments():
 
 def main():
     args = arguments()
+    mode = MODES[args.mode]
     shards = sorted(entry.path for entry in os.scandir(args.directory) if entry.is_file())
     if len(shards) < args.workers:
         sys.exit(f"demo_loader: {args.directory}: fewer files than workers")
@@ -168,7 +183,7 @@ def main():
         fork.Process(
             name=f"worker {i}",
             target=work,
-            args=(shards[i :: args.workers], i, out, results, os.getpid(), stop),
+            args=(shards[i :: args.workers], i, mode, out, results, os.getpid(), stop),
             daemon=True,
         )
         for i in range(args.workers)
@@ -176,7 +191,7 @@ def main():
     for worker in workers:
         worker.start()
     start = time.monotonic()
-    steps, waited_s, size = train(out, workers, args.seconds)
+    steps, waited_s, size = train(out, workers, args.seconds, mode.step_sleep_s)
     wall_s = time.monotonic() - start
     disk = stop_workers(workers, results, stop)
     if any(worker.exitcode for worker in workers):

@@ -19,7 +19,7 @@ static const double least_won = 0.1;  /* of the loop, if they did not */
 static const double shortest_s = 2;
 static const uint64_t fewest_waits = 10;
 
-enum { RECURRING_WAITS = 2, LOCK_SUSPECTS = 64 };
+enum { RECURRING_WAITS = 2, LOCK_SUSPECTS = 64, FEWEST_STRETCHES = 5 };
 
 static double seconds(uint64_t ns)
 {
@@ -580,7 +580,7 @@ static bool is_steady(const struct case_file *whole, const struct loop *stretch)
 	return waits >= RECURRING_WAITS;
 }
 
-/* Add up the stretches from the first to the last steady one; all, if there is none. */
+/* Add up the stretches between the first and the last steady one; all, if there is none. */
 static int find_steady(struct loop *steady, const struct case_file *whole,
 		       const struct loop *stretches, size_t count, double *startup_s)
 {
@@ -596,6 +596,12 @@ static int find_steady(struct loop *steady, const struct case_file *whole,
 	}
 	if (first == count)
 		first = 0;
+	/* The loop begins and ends somewhere inside these. The last one of a run may be short. */
+	if (last - first >= FEWEST_STRETCHES) {
+		first++;
+		if (stretches[--last].wall_ns < stretches[first].wall_ns / 2)
+			last--;
+	}
 	for (size_t i = 0; i < first; i++)
 		*startup_s += seconds(stretches[i].wall_ns);
 	for (size_t i = first; !err && i < last; i++)

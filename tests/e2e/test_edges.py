@@ -64,7 +64,7 @@ def test_a_timer_ends_it(whystall):
     pid = int(output)
     spent = report.row(pid=pid)["time_s"]
     assert spent["ipc"] >= 0.3
-    assert blocked_s(edge for edge in told(report) if edge["wakee_pid"] == pid) <= 0.05 * spent["ipc"]
+    assert blocked_s(edge for edge in told(report) if edge["wakee_pid"] == pid) <= 0.15 * spent["ipc"]
 
 
 def test_both_ways(edges_of, whystall):
