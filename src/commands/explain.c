@@ -227,6 +227,8 @@ int command_explain(int argc, char **argv)
 		options_free(&options);
 		return exit_code;
 	}
+	/* The judge looks at each of them. */
+	options.keep_threads = true;
 	err = choose_target(&options, &fault);
 	if (!err) {
 		err = session_open(&session, &options, &fault);

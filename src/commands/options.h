@@ -20,7 +20,8 @@ struct options {
 	const struct shower *shower;
 	const char *output; /* NULL: standard output */
 	uint32_t max_keys;
-	bool threads; /* --threads */
+	bool keep_threads; /* those that end keep rows of their own, while there is room */
+	bool threads;      /* --threads */
 	bool verbose;
 	bool quiet;
 	char **program; /* NULL-terminated; NULL if there is none */

@@ -13,13 +13,13 @@ static const double least_busy = 0.05;    /* of the steady part, for a producer 
 static const double least_edge = 0.002;   /* of the steady part */
 static const double critical_share = 0.9; /* of the busiest producer */
 static const double least_blame = 0.6;    /* for a class of its own */
-static const double least_told = 0.7; /* of the trainer's waits, ended by those who make input */
-static const double least_lost = 0.5; /* of the shorter side, for taking turns */
-static const double least_won = 0.1;  /* of the loop, if they did not */
+static const double least_told = 0.7;  /* of the trainer's waits, ended by those who make input */
+static const double least_lost = 0.5;  /* of the shorter side, for taking turns */
+static const double least_side = 0.25; /* of the loop, for the shorter side */
 static const double shortest_s = 2;
 static const uint64_t fewest_waits = 10;
 
-enum { RECURRING_WAITS = 2, LOCK_SUSPECTS = 64, FEWEST_STRETCHES = 5 };
+enum { RECURRING_WAITS = 2, FEWEST_STRETCHES = 5 };
 
 static double seconds(uint64_t ns)
 {
@@ -76,6 +76,15 @@ struct links {
 	size_t *list;
 };
 
+/* What a thread does for the trainer. */
+enum part {
+	PART_NONE,
+	PART_OUTSIDE, /* makes input in another process, or waits for one that does */
+	PART_INSIDE,  /* reads in the trainer's own process */
+	PART_STEP, /* takes part in the step: each time the trainer waits for it, it waits for the trainer */
+	PART_UNCLEAR, /* ends waits of the trainer, for whatever */
+};
+
 /* What the rules below are about. */
 struct case_file {
 	const struct loop *loop;
@@ -84,9 +93,10 @@ struct case_file {
 	const struct loop_thread *thread; /* the trainer's first one */
 	ssize_t *wakee, *waker;           /* of each edge: the thread's index; -1: not of the job */
 	struct links by_wakee, by_waker;
-	bool *reached; /* by index of loop->threads */
-	bool *input;   /* likewise: it makes input */
-	size_t *todo;  /* room for as many threads */
+	bool *reached;   /* by index of loop->threads */
+	enum part *part; /* likewise */
+	bool *peer;      /* by index of loop->processes: it has workers of its own */
+	size_t *todo;    /* room for as many threads */
 };
 
 /* loop->threads is in the order of IDs. */
@@ -199,39 +209,121 @@ static double storage_s(const struct ledger *ledger)
 	return seconds(ledger_storage_ns(ledger));
 }
 
+static double reading_s(const struct ledger *ledger)
+{
+	return class_s(ledger, LEDGER_STORAGE_READ) + class_s(ledger, LEDGER_STORAGE_FAULT) +
+	       class_s(ledger, LEDGER_NETWORK);
+}
+
 static bool reads(const struct case_file *c, const struct loop_thread *t)
 {
-	return storage_s(&t->all) + class_s(&t->all, LEDGER_NETWORK) > least_busy * c->wall_s;
+	return reading_s(&t->all) + class_s(&t->all, LEDGER_STORAGE_META) > least_busy * c->wall_s;
+}
+
+/* What it makes is an output. */
+static bool writes(const struct loop_thread *t)
+{
+	double writing = class_s(&t->all, LEDGER_STORAGE_WRITE);
+
+	return writing > reading_s(&t->all) &&
+	       writing + class_s(&t->all, LEDGER_STORAGE_META) > own_s(&t->all) / 2;
+}
+
+/* Other processes that workers of their own hand something over to: ranks of the same training, say. */
+static void find_peers(const struct case_file *c)
+{
+	const struct loop *loop = c->loop;
+
+	for (size_t k = 0; k < loop->edge_count; k++)
+		for (int turn = 0; turn < 2; turn++) {
+			ssize_t one = turn ? c->waker[k] : c->wakee[k];
+			ssize_t other = turn ? c->wakee[k] : c->waker[k];
+			const struct loop_process *p;
+
+			if (one < 0 || other < 0 ||
+			    loop->threads[one].tid != loop->threads[one].pid ||
+			    !counts(c, &loop->edges[k]))
+				continue;
+			p = find_process(loop, loop->threads[one].pid);
+			if (p && is_worker(loop, loop->threads[other].pid, p->pid))
+				c->peer[p - loop->processes] = true;
+		}
+}
+
+static bool makes_input_outside(const struct case_file *c, const struct loop_thread *t)
+{
+	const struct loop_process *p = find_process(c->loop, t->pid);
+
+	return t->pid != c->trainer && p && !c->peer[p - c->loop->processes] && !writes(t);
+}
+
+/* As often as the trainer waits for it, it waits for the trainer. */
+static bool answers(const struct case_file *c, size_t thread)
+{
+	uint64_t asked = 0, answered = 0;
+
+	for (size_t k = c->by_waker.first[thread]; k < c->by_waker.first[thread + 1]; k++) {
+		const struct edge_report *edge = &c->loop->edges[c->by_waker.list[k]];
+
+		answered += edge->wakee_tid == c->trainer ? edge->waits : 0;
+	}
+	for (size_t k = c->by_wakee.first[thread]; k < c->by_wakee.first[thread + 1]; k++) {
+		const struct edge_report *edge = &c->loop->edges[c->by_wakee.list[k]];
+
+		asked += edge->waker_tid == c->trainer ? edge->waits : 0;
+	}
+	return 2 * asked >= answered;
 }
 
 /*
- * Of the threads that were reached, mark those that make input: of another process, or readers, or in wait for such a one.
- * The others of the trainer's process take part in its step.
+ * Of the threads that were reached, those of other processes make input, and those that wait for one of these pass it on. The
+ * others of the trainer's process read input, or take part in its step, or it is not clear.
  */
-static void find_input(const struct case_file *c)
+static int find_parts(const struct case_file *c)
 {
 	const struct loop *loop = c->loop;
+	bool *outside = calloc(loop->thread_count + 1, sizeof(*outside));
 	size_t count = 0;
 
+	if (!outside)
+		return -ENOMEM;
+	find_peers(c);
 	for (size_t i = 0; i < loop->thread_count; i++) {
-		c->input[i] = c->reached[i] &&
-			      (loop->threads[i].pid != c->trainer || reads(c, &loop->threads[i]));
-		if (c->input[i])
+		outside[i] = c->reached[i] && makes_input_outside(c, &loop->threads[i]);
+		if (outside[i])
 			c->todo[count++] = i;
 	}
-	spread(c, &c->by_waker, c->wakee, c->input, c->reached, count);
+	spread(c, &c->by_waker, c->wakee, outside, c->reached, count);
+	for (size_t i = 0; i < loop->thread_count; i++) {
+		const struct loop_thread *t = &loop->threads[i];
+
+		if (!c->reached[i])
+			continue;
+		c->part[i] = outside[i]           ? PART_OUTSIDE :
+			     t->pid != c->trainer ? PART_UNCLEAR :
+			     reads(c, t)          ? PART_INSIDE :
+			     answers(c, i)        ? PART_STEP :
+						    PART_UNCLEAR;
+	}
+	free(outside);
+	return 0;
 }
 
-/* How long the trainer waited for what threads ended that make input, or that do not. */
-static double waited_for(const struct case_file *c, bool input)
+static bool is_input(const struct case_file *c, size_t thread)
+{
+	return c->part[thread] == PART_OUTSIDE || c->part[thread] == PART_INSIDE;
+}
+
+/* How long the trainer waited for what such threads ended. */
+static double waited_for(const struct case_file *c, enum part part)
 {
 	double sum = 0;
 
 	for (size_t i = 0; i < c->loop->edge_count; i++) {
 		const struct edge_report *edge = &c->loop->edges[i];
 
-		if (edge->wakee_tid == c->trainer && c->waker[i] >= 0 && c->reached[c->waker[i]] &&
-		    c->input[c->waker[i]] == input)
+		if (edge->wakee_tid == c->trainer && c->waker[i] >= 0 &&
+		    c->part[c->waker[i]] == part)
 			sum += edge_s(edge);
 	}
 	return sum;
@@ -259,27 +351,25 @@ static void add_producer(struct verdict *v, const struct loop_thread *t)
 	}
 }
 
-/*
- * Busy threads that make input, and siblings of these in other processes. True if there is another process among them.
- */
-static bool find_producers(struct verdict *v, const struct case_file *c)
+/* Busy threads that make input, and siblings of these in other processes. */
+static void find_producers(struct verdict *v, const struct case_file *c)
 {
 	const struct loop *loop = c->loop;
 	bool outside = false;
 
 	for (size_t i = 0; i < loop->thread_count; i++)
-		outside = outside || (c->input[i] && loop->threads[i].pid != c->trainer);
+		outside = outside || c->part[i] == PART_OUTSIDE;
 	for (size_t i = 0; i < loop->thread_count; i++) {
 		const struct loop_thread *t = &loop->threads[i];
-		bool sibling = outside && t->tid == t->pid && is_worker(loop, t->pid, c->trainer);
+		bool sibling = outside && t->tid == t->pid && is_worker(loop, t->pid, c->trainer) &&
+			       makes_input_outside(c, t);
 
-		if (t->tid != c->trainer && (c->input[i] || sibling) &&
+		if (t->tid != c->trainer && (is_input(c, i) || sibling) &&
 		    own_s(&t->all) > least_busy * c->wall_s)
 			add_producer(v, t);
 	}
 	if (v->producer_count)
 		qsort(v->producers, v->producer_count, sizeof(*v->producers), by_clock);
-	return outside;
 }
 
 /* Waits of a thread that others ended, and of others that it ended: batches handed over. */
@@ -293,25 +383,51 @@ static uint64_t waits_of(const struct loop *loop, pid_t tid)
 	return waits;
 }
 
-/* The class mix of the critical producers' time on the clock; what not even they worked is the pipeline's. */
-static void blame(struct verdict *v)
+static enum verdict_class largest_blame(const struct verdict *v)
 {
-	double top = v->producer_count ? v->producers[0].on_clock_s : 0, sum = 0, idle;
-	double mix[BLAME_CLASSES] = { 0 };
+	int largest = 0;
 
-	for (size_t i = 0; i < v->producer_count; i++) {
-		struct producer *p = &v->producers[i];
+	for (int class = 1; class < BLAME_CLASSES; class ++)
+		if (v->blame_pct[class] > v->blame_pct[largest])
+			largest = class;
+	return v->blame_pct[largest] > 100 * least_blame ? (enum verdict_class)largest :
+							   CLASS_MIXED;
+}
 
-		p->critical = p->on_clock_s >= critical_share * top;
-		for (int class = 0; p->critical && class < BLAME_CLASSES; class ++) {
-			mix[class] += p->blame_s[class];
-			sum += p->blame_s[class];
+/* By what the critical producers did on the clock; `idle`: the part in which not even they worked, the pipeline's. */
+static void share_blame(struct verdict *v, double idle)
+{
+	double mix[BLAME_CLASSES] = { 0 }, sum = 0;
+
+	for (size_t i = 0; i < v->producer_count; i++)
+		for (int class = 0; v->producers[i].critical && class < BLAME_CLASSES; class ++) {
+			mix[class] += v->producers[i].blame_s[class];
+			sum += v->producers[i].blame_s[class];
 		}
-	}
-	idle = v->waited_s > 0 ? fmax(0, 1 - top / v->waited_s) : 0;
 	for (int class = 0; class < BLAME_CLASSES; class ++)
 		v->blame_pct[class] = sum > 0 ? 100 * (1 - idle) * mix[class] / sum : 0;
 	v->blame_pct[CLASS_PIPELINE] += sum > 0 ? 100 * idle : 100;
+}
+
+/*
+ * When no producer worked is not seen, only how long each did. It is at most what the busiest left, at least what all together
+ * left (they may have worked one after another: workers that are replaced, or share a lock). The blame is right if both
+ * give the same class; returns whether they do.
+ */
+static bool blame(struct verdict *v)
+{
+	double top = v->producers[0].on_clock_s, all = 0;
+	enum verdict_class least;
+
+	for (size_t i = 0; i < v->producer_count; i++) {
+		v->producers[i].critical = v->producers[i].on_clock_s >= critical_share * top;
+		all += v->producers[i].on_clock_s;
+	}
+	share_blame(v, 1 - fmin(1, all / v->waited_s));
+	least = largest_blame(v);
+	share_blame(v, 1 - fmin(1, top / v->waited_s));
+	v->class = largest_blame(v);
+	return v->class == least;
 }
 
 /* Two sides near balance cost 9 % more than the larger one alone. */
@@ -361,29 +477,18 @@ static double producing_s(const struct verdict *v)
 
 /*
  * How much of the shorter side the loop took longer than its longer side alone. 0: they overlap, 1: they take turns. 0 too
- * where little would be won: less than a tenth of the loop.
+ * where the shorter side is short: there is not much to win.
  */
-static double overlap_lost(const struct verdict *v, const struct case_file *c, double lock_s,
-			   double cpus)
+static double overlap_lost(const struct verdict *v, const struct case_file *c, double cpus)
 {
 	double step = v->steady_s - v->waited_s, make = producing_s(v), cpu = 0, least, lost;
 
 	for (size_t i = 0; i < c->loop->thread_count; i++)
 		cpu += class_s(&c->loop->threads[i].all, LEDGER_CPU);
-	least = soft_max(step, fmax(make, fmax(cpu / cpus, lock_s)));
+	least = soft_max(step, fmax(make, cpu / cpus));
 	lost = fmin(fmin(step, make), v->steady_s - least);
-	return lost > least_won * v->steady_s ? lost / fmin(step, make) : 0;
-}
-
-static enum verdict_class largest_blame(const struct verdict *v)
-{
-	int largest = 0;
-
-	for (int class = 1; class < BLAME_CLASSES; class ++)
-		if (v->blame_pct[class] > v->blame_pct[largest])
-			largest = class;
-	return v->blame_pct[largest] > 100 * least_blame ? (enum verdict_class)largest :
-							   CLASS_MIXED;
+	return fmin(step, make) > least_side * v->steady_s && lost > 0 ? lost / fmin(step, make) :
+									 0;
 }
 
 static void unknown(struct verdict *v, enum verdict_reason reason)
@@ -410,54 +515,67 @@ static bool own_cause(struct verdict *v, const struct case_file *c)
 	return true;
 }
 
-/* How much of its waits, without those for its own step, was ended by threads that make input. */
-static double told_share(const struct case_file *c, double step_s)
+/* Threads of its own process end waits, and what they are for is not clear. */
+static bool unclear_inside(const struct case_file *c)
 {
-	double waited = class_s(&c->thread->all, LEDGER_IPC) +
-			class_s(&c->thread->all, LEDGER_LOCK) - step_s;
+	for (size_t i = 0; i < c->loop->thread_count; i++)
+		if (c->part[i] == PART_UNCLEAR && c->loop->threads[i].pid == c->trainer)
+			return true;
+	return false;
+}
 
-	return waited > 0 ? fmin(waited_for(c, true) / waited, 1) : 1;
+static void set_confidence(struct verdict *v, double told)
+{
+	v->confidence = v->steady_s < 5 || told < 0.85  ? CONFIDENCE_LOW :
+			v->steady_s < 10 || told < 0.95 ? CONFIDENCE_MEDIUM :
+							  CONFIDENCE_HIGH;
+}
+
+static void decide_by_blame(struct verdict *v, const struct case_file *c, double cpus)
+{
+	bool sure = blame(v);
+
+	v->overlap_lost = overlap_lost(v, c, cpus);
+	if (v->overlap_lost >= least_lost)
+		v->class = CLASS_PIPELINE;
+	else if (!sure)
+		unknown(v, REASON_APART);
 }
 
 static void decide(struct verdict *v, const struct case_file *c, double cpus)
 {
-	double step_s = waited_for(c, false), told = told_share(c, step_s), lock_s;
-	bool outside = find_producers(v, c);
+	double outside_s = waited_for(c, PART_OUTSIDE), inside_s = waited_for(c, PART_INSIDE);
+	double step_s = waited_for(c, PART_STEP), unclear_s = waited_for(c, PART_UNCLEAR);
+	double own_reads_s = reading_s(&c->thread->all);
+	double waited_s = class_s(&c->thread->all, LEDGER_IPC) +
+			  class_s(&c->thread->all, LEDGER_LOCK) - step_s;
+	double told = waited_s > 0 ? fmin(1, (outside_s + inside_s) / waited_s) : 1;
 
+	find_producers(v, c);
 	/* The clock runs in its own reads too, and in waits for its own threads: not what others do for it. */
-	v->waited_s =
-		fmax(0, fmin(c->clock_s, c->wall_s) - storage_s(&c->thread->waiting) - step_s);
+	v->waited_s = fmax(0, fmin(c->clock_s, c->wall_s) - storage_s(&c->thread->waiting) -
+				      class_s(&c->thread->waiting, LEDGER_NETWORK) - step_s);
 	v->input_bound_pct = 100 * v->waited_s / c->wall_s;
-	v->confidence = v->steady_s < 5 || told < 0.85  ? CONFIDENCE_LOW :
-			v->steady_s < 10 || told < 0.95 ? CONFIDENCE_MEDIUM :
-							  CONFIDENCE_HIGH;
-	lock_s = interpreter_lock_s(c, c->trainer);
-	if (lock_s > 0) {
+	set_confidence(v, told);
+	if (interpreter_lock_s(c, c->trainer) > 0)
 		unknown(v, REASON_SAME_LOCK);
-		return;
-	}
-	if (own_cause(v, c))
-		return;
-	if (v->input_bound_pct < 100 * least_input_bound) {
+	else if (own_reads_s > fmax(v->waited_s, least_input_bound * v->steady_s))
+		unknown(v, REASON_OWN_READS);
+	else if (own_cause(v, c))
+		;
+	else if (v->input_bound_pct < 100 * least_input_bound)
 		v->class = CLASS_NOT_INPUT_BOUND;
-		return;
-	}
-	if (!v->producer_count || !outside || told < least_told) {
-		unknown(v, !v->producer_count ? REASON_NO_INPUT :
-			   !outside           ? REASON_SAME_PROCESS :
-						REASON_UNCLEAR);
-		return;
-	}
-	blame(v);
-	for (size_t i = 0; i < v->producer_count && i < LOCK_SUSPECTS && lock_s == 0; i++)
-		lock_s = interpreter_lock_s(c, v->producers[i].pid);
-	v->overlap_lost = overlap_lost(v, c, lock_s, cpus);
-	if (lock_s > 0)
-		v->class = CLASS_LOCK;
-	else if (v->overlap_lost >= least_lost)
-		v->class = CLASS_PIPELINE;
+	else if (seconds(c->loop->ended_ns) > least_busy * c->wall_s)
+		unknown(v, REASON_ENDED);
+	else if (inside_s + (told < least_told ? unclear_s : 0) > (1 - least_told) * waited_s)
+		unknown(v,
+			inside_s > 0 || unclear_inside(c) ? REASON_SAME_PROCESS : REASON_UNCLEAR);
+	else if (!v->producer_count)
+		unknown(v, REASON_NO_INPUT);
+	else if (told < least_told)
+		unknown(v, REASON_UNCLEAR);
 	else
-		v->class = largest_blame(v);
+		decide_by_blame(v, c, cpus);
 }
 
 static void case_close(struct case_file *c)
@@ -469,7 +587,8 @@ static void case_close(struct case_file *c)
 	free(c->by_waker.first);
 	free(c->by_waker.list);
 	free(c->reached);
-	free(c->input);
+	free(c->part);
+	free(c->peer);
 	free(c->todo);
 }
 
@@ -507,18 +626,17 @@ static int case_open(struct case_file *c, const struct loop *loop, pid_t trainer
 	c->wakee = calloc(loop->edge_count + 1, sizeof(*c->wakee));
 	c->waker = calloc(loop->edge_count + 1, sizeof(*c->waker));
 	c->reached = calloc(loop->thread_count + 1, sizeof(*c->reached));
-	c->input = calloc(loop->thread_count + 1, sizeof(*c->input));
+	c->part = calloc(loop->thread_count + 1, sizeof(*c->part));
+	c->peer = calloc(loop->process_count + 1, sizeof(*c->peer));
 	c->todo = calloc(loop->thread_count + 1, sizeof(*c->todo));
 	if (!links_alloc(&c->by_wakee, loop) || !links_alloc(&c->by_waker, loop) || !c->wakee ||
-	    !c->waker || !c->reached || !c->input || !c->todo)
+	    !c->waker || !c->reached || !c->part || !c->peer || !c->todo)
 		return -ENOMEM;
 	if (!c->thread)
 		return 0;
 	link_edges(c);
 	err = reach(c);
-	if (!err)
-		find_input(c);
-	return err;
+	return err ? err : find_parts(c);
 }
 
 int judge(struct verdict *verdict, const struct loop *steady, pid_t trainer, double cpus)
@@ -574,7 +692,7 @@ static bool is_steady(const struct case_file *whole, const struct loop *stretch)
 								  0;
 		ssize_t at = other ? find_thread(whole->loop, other) : -1;
 
-		if (at >= 0 && whole->input[at])
+		if (at >= 0 && is_input(whole, (size_t)at))
 			waits += edge->waits;
 	}
 	return waits >= RECURRING_WAITS;

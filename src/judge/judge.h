@@ -37,6 +37,9 @@ enum verdict_reason {
 	REASON_SHORT,        /* too little time, or too few waits */
 	REASON_NO_INPUT,     /* it waits, but for no thread that is seen to make input */
 	REASON_SAME_PROCESS, /* threads of its own process make it, and maybe its step */
+	REASON_OWN_READS,    /* it reads its data itself */
+	REASON_ENDED,        /* threads ended of which no row was kept */
+	REASON_APART,        /* its producers worked at different times */
 	REASON_UNCLEAR,      /* most of what it waited for was ended by others than its producers */
 	REASON_SAME_LOCK,    /* an interpreter lock binds: its waits are not for input alone */
 };

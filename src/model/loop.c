@@ -105,6 +105,7 @@ int loop_add(struct loop *sum, const struct loop *part)
 	int err;
 
 	sum->wall_ns += part->wall_ns;
+	sum->ended_ns += part->ended_ns;
 	err = merge(&threads_kind, (void **)&sum->threads, &sum->thread_count, part->threads,
 		    part->thread_count);
 	if (!err)
@@ -151,6 +152,12 @@ static int build_processes(struct loop *loop, const struct sample *from, const s
 
 		if (o->kind != OWNER_PROCESS)
 			continue;
+		for (int k = 0; k < LEDGER_CLASSES; k++)
+			loop->ended_ns += o->ended_ns[k];
+		if (i < from->owner_count &&
+		    from->owners[i].owner.start_boot_ns == o->start_boot_ns)
+			for (int k = 0; k < LEDGER_CLASSES; k++)
+				loop->ended_ns -= from->owners[i].owner.ended_ns[k];
 		p->pid = (pid_t)o->pid;
 		p->clock_ns = clock_read(o->clock, to->threads_ns);
 		if (i < from->owner_count &&

@@ -25,6 +25,7 @@ struct loop_process {
 /* Threads are in the order of their IDs, processes of theirs, edges of their pairs. */
 struct loop {
 	uint64_t wall_ns;
+	uint64_t ended_ns; /* of threads that ended, of which no row is left */
 	struct loop_thread *threads;
 	size_t thread_count;
 	struct loop_process *processes;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "show/verdict.h"
 
+#include <math.h>
+
 #include "base/text.h"
 #include "base/units.h"
 #include "show/metrics.h"
@@ -52,7 +54,11 @@ static const char *const reason_words[] = {
 	[REASON_NO_INPUT] = "it waits, but for no thread that is seen to make input",
 	[REASON_SAME_PROCESS] = "threads of its own process make its input, and maybe its step",
 	[REASON_UNCLEAR] = "much of what it waits for is not ended by its producers",
-	[REASON_SAME_LOCK] = "trainer and producers share an interpreter's lock",
+	[REASON_SAME_LOCK] = "its threads share a lock that keeps one processor busy",
+	[REASON_OWN_READS] = "it reads its data itself",
+	[REASON_ENDED] = "threads ended before they could be looked at",
+	[REASON_APART] =
+		"its producers worked at different times, and when nobody did is not known",
 };
 
 static const struct process_report *find_process(const struct report *report, pid_t pid)
@@ -95,15 +101,16 @@ static const char *producer_line(char line[LINE_LEN], const struct verdict *v,
 	for (int class = 1; class < BLAME_CLASSES; class ++)
 		if (p->blame_s[class] > p->blame_s[largest])
 			largest = class;
-	if (p->on_clock_s < 0.1 * v->waited_s)
+	if (p->on_clock_s <= 0.1 * v->waited_s)
 		snprintf(line, LINE_LEN, "thread %d of %d %s was idle for %.0f %% of these %.1f s",
 			 p->tid, p->pid, name_of(name, report, p->pid),
 			 100 * (1 - p->on_clock_s / v->waited_s), v->waited_s);
 	else
 		snprintf(line, LINE_LEN,
 			 "thread %d of %d %s worked %.1f of these %.1f s, %.0f %% of it %s", p->tid,
-			 p->pid, name_of(name, report, p->pid), p->on_clock_s, v->waited_s,
-			 100 * p->blame_s[largest] / p->on_clock_s, class_names[largest]);
+			 p->pid, name_of(name, report, p->pid), fmin(p->on_clock_s, v->waited_s),
+			 v->waited_s, 100 * p->blame_s[largest] / p->on_clock_s,
+			 class_names[largest]);
 	return line;
 }
 
@@ -123,6 +130,14 @@ static bool file_line(char line[LINE_LEN], const struct report *report, pid_t pi
 	return true;
 }
 
+static bool has_blame(const struct verdict *v)
+{
+	for (int class = 0; class < BLAME_CLASSES; class ++)
+		if (v->blame_pct[class] > 0)
+			return true;
+	return false;
+}
+
 /* The figures behind a verdict, a line each. Returns how many. */
 static size_t evidence(char lines[EVIDENCE_LINES][LINE_LEN], const struct verdict *v,
 		       const struct report *report)
@@ -133,11 +148,12 @@ static size_t evidence(char lines[EVIDENCE_LINES][LINE_LEN], const struct verdic
 		return 0;
 	snprintf(lines[count++], LINE_LEN, "it waited %.1f of %.1f s (%.1f %%) for input",
 		 v->waited_s, v->steady_s, v->input_bound_pct);
-	if (v->class == CLASS_NOT_INPUT_BOUND)
+	if (!has_blame(v))
 		return count;
 	for (size_t i = 0; i < v->producer_count && i < SHOWN_PRODUCERS; i++)
 		producer_line(lines[count++], v, &v->producers[i], report);
-	if (v->class == CLASS_STORAGE && file_line(lines[count], report, v->producers[0].pid))
+	if (v->class == CLASS_STORAGE && v->producer_count &&
+	    file_line(lines[count], report, v->producers[0].pid))
 		count++;
 	if (v->class == CLASS_STORAGE && report->above_block)
 		snprintf(
@@ -159,7 +175,8 @@ static void print_verdict(FILE *out, const struct verdict *v, const struct repor
 	else
 		fprintf(out, ": %s; confidence %s\n", class_words[v->class],
 			confidence_names[v->confidence]);
-	print_blame(out, v);
+	if (v->class != CLASS_UNKNOWN)
+		print_blame(out, v);
 	for (size_t i = 0; i < count; i++)
 		fprintf(out, "  %s\n", lines[i]);
 }

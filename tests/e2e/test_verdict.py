@@ -102,6 +102,14 @@ def test_threads_that_are_waited_for_by_nobody(verdict_on, fuse_file):
     assert verdict["class"] == "not-input-bound"
 
 
+@pytest.mark.parametrize("how", [["--lock"], ["--batches", "20"], ["--own"]], ids=["lock", "replaced", "own"])
+def test_what_cannot_be_told(verdict_on, fuse_file, how):
+    """Workers that take turns, or are replaced, leave the same traces as ones that idle. A trainer that reads has one
+    thread for its input and its step."""
+    verdict = verdict_on(*how, "--file", fuse_file(5000), "--reads", 1, "--step-ms", 1, "--workers", 4)
+    assert verdict["class"] == "unknown"
+
+
 def test_one_interpreter_lock(verdict_on):
     """Threads that compute: input and everything else wait for one lock."""
     verdict = verdict_on("--threads", "--workers", 3, "--cpu-ms", 5, "--step-cpu-ms", 2)

@@ -344,19 +344,21 @@ static void test_steady_part(void **unused)
 static void test_thousands_of_threads(void **unused)
 {
 	enum { MANY = 10000 };
-	struct loop loop = {
-		.wall_ns = ns(20), .thread_count = MANY, .process_count = 1, .edge_count = MANY
-	};
-	struct loop_process process = { .pid = TRAINER,
-					.trainer_pid = TRAINER,
-					.clock_ns = ns(15) };
+	struct loop loop = { .wall_ns = ns(20),
+			     .thread_count = MANY,
+			     .process_count = MANY / 10,
+			     .edge_count = MANY };
 	struct verdict v;
 
 	(void)unused;
-	loop.processes = &process;
+	loop.processes = calloc(MANY / 10, sizeof(*loop.processes));
 	loop.threads = calloc(MANY, sizeof(*loop.threads));
 	loop.edges = calloc(MANY, sizeof(*loop.edges));
-	assert_true(loop.threads && loop.edges);
+	assert_true(loop.threads && loop.edges && loop.processes);
+	for (pid_t i = 0; i < MANY / 10; i++)
+		loop.processes[i] = (struct loop_process){ .pid = TRAINER + 10 * i,
+							   .trainer_pid = TRAINER,
+							   .clock_ns = ns(15) };
 	for (pid_t i = 0; i < MANY; i++) {
 		loop.threads[i] =
 			(struct loop_thread){ .tid = TRAINER + i, .pid = TRAINER + i / 10 * 10 };
@@ -367,10 +369,11 @@ static void test_thousands_of_threads(void **unused)
 						      .waits = 100 };
 	}
 	assert_int_equal(judge(&v, &loop, TRAINER, CPUS), 0);
-	assert_int_equal(v.producer_count, MANY - 1);
+	assert_true(v.producer_count >= MANY - 10);
 	verdict_free(&v);
 	free(loop.threads);
 	free(loop.edges);
+	free(loop.processes);
 }
 
 int main(void)

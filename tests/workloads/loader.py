@@ -4,10 +4,13 @@
 its PID, how long the loop took, and how long it waited for batches, without what it ran meanwhile.
 """
 import argparse
+import contextlib
+import ctypes
 import json
 import multiprocessing
 import os
 import queue
+import signal
 import threading
 import time
 import urllib.request
@@ -19,6 +22,9 @@ def spin(seconds):
         pass
 
 
+LOCK = multiprocessing.Lock()
+
+
 def make_batches(args, number):
     """Endless; in the middle of the file for each worker."""
     fd = os.open(args.file, os.O_RDONLY) if args.file else None
@@ -26,7 +32,8 @@ def make_batches(args, number):
     at = number * size // max(1, args.workers)
     while True:
         for _ in range(args.reads):
-            os.pread(fd, 4096, at % size)
+            with LOCK if args.lock else contextlib.nullcontext():
+                os.pread(fd, 4096, at % size)
             at += 1 << 20
         if args.url:
             urllib.request.urlopen(args.url, timeout=10).read()
@@ -35,8 +42,31 @@ def make_batches(args, number):
 
 
 def produce(out, args, number):
-    for batch in make_batches(args, number):
+    if not args.threads:
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: gone with the trainer
+    for count, batch in enumerate(make_batches(args, number)):
         out.put(batch)
+        if args.batches and count + 1 == args.batches:
+            break
+
+
+def replace_workers(out, args):
+    """One after the other."""
+    while True:
+        worker = multiprocessing.Process(target=produce, args=(out, args, 0), daemon=True)
+        worker.start()
+        worker.join()
+
+
+class Own:
+    """No worker: it makes its batches itself."""
+
+    def __init__(self, args):
+        self.batches = make_batches(args, 0)
+        multiprocessing.Process(target=time.sleep, args=(1000,), daemon=True).start()
+
+    def get(self):
+        return next(self.batches)
 
 
 class Asked:
@@ -60,12 +90,17 @@ class Asked:
 def open_loader(args):
     if args.turns:
         return Asked(args)
+    if args.own:
+        return Own(args)
     if args.threads:
         out = queue.Queue(args.depth)
         start = threading.Thread
     else:
         out = multiprocessing.Queue(args.depth)
         start = multiprocessing.Process
+    if args.batches:
+        threading.Thread(target=replace_workers, args=(out, args), daemon=True).start()
+        return out
     for number in range(args.workers):
         start(target=produce, args=(out, args, number), daemon=True).start()
     return out
@@ -99,6 +134,9 @@ def main():
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--threads", action="store_true", help="workers are threads")
     parser.add_argument("--turns", action="store_true", help="one worker, without prefetch")
+    parser.add_argument("--own", action="store_true", help="no workers")
+    parser.add_argument("--lock", action="store_true", help="one worker reads at a time")
+    parser.add_argument("--batches", type=int, help="of a worker; then another one takes its place")
     parser.add_argument("--file")
     parser.add_argument("--reads", type=int, default=0, help="for each batch, of the file")
     parser.add_argument("--url", help="fetched for each batch")
@@ -112,7 +150,7 @@ def main():
     args = parser.parse_args()
     loop_s, waited_s = train(args)
     print(json.dumps({"pid": os.getpid(), "loop_s": loop_s, "waited_s": waited_s}), flush=True)
-    if args.threads:
+    if args.threads or args.batches:
         os._exit(0)
 
 
