@@ -52,6 +52,9 @@ extern const volatile bool config_has_filemap_fault;
 extern const volatile bool config_has_preempt_count;
 extern const volatile __s64 config_preempt_count_at;
 
+/* It has bits for disabled interrupts too, see edges.bpf.h. */
+extern const volatile bool config_counts_disabled;
+
 /* A task may be preempted inside a program, see twice.bpf.h. */
 extern const volatile bool config_preemptible;
 

@@ -5,13 +5,24 @@
 
 #include "ledger.bpf.h"
 
-/* Where the kernel counts what it may not be preempted for, and what it is inside of. */
+/*
+ * What the kernel counts there: eight bits each of preemption and softirqs, then four each of hard interrupts and NMIs.
+ * Since local_interrupt_disable() (v7.3 has it) eight bits for that stand between.
+ */
 enum {
 	SOFTIRQ_SERVING =
 		1 << 8, /* in one; the other bits of softirqs only tell that they are held off */
-	HARDIRQ_MASK = 0xf << 16,
-	NMI_MASK = 0xf << 20,
+	INTERRUPT_SHIFT = 16,
+	DISABLE_BITS = 8,
+	INTERRUPT_MASK = 0xff,
 };
+
+static __always_inline u32 interrupt_mask(void)
+{
+	u32 shift = INTERRUPT_SHIFT + (config_counts_disabled ? DISABLE_BITS : 0);
+
+	return SOFTIRQ_SERVING | (u32)INTERRUPT_MASK << shift;
+}
 
 #if defined(__TARGET_ARCH_x86)
 /*
@@ -21,7 +32,7 @@ enum {
 static __always_inline u32 preempt_count(struct task_struct *t)
 {
 	struct rq *rq = BPF_CORE_READ(t, se.cfs_rq, rq);
-	u32 count = HARDIRQ_MASK;
+	u32 count = ~0U;
 
 	if (config_has_preempt_count && (u32)BPF_CORE_READ(rq, cpu) == bpf_get_smp_processor_id())
 		bpf_probe_read_kernel(&count, sizeof(count), (void *)rq + config_preempt_count_at);
@@ -37,7 +48,7 @@ static __always_inline u32 preempt_count(struct task_struct *t)
 /* Then `current` is whoever was interrupted. Where the kernel does not tell it is taken to be so. */
 static __always_inline bool in_interrupt(struct task_struct *t)
 {
-	return !t->pid || preempt_count(t) & (SOFTIRQ_SERVING | HARDIRQ_MASK | NMI_MASK);
+	return !t->pid || preempt_count(t) & interrupt_mask();
 }
 
 /*

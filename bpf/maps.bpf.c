@@ -30,6 +30,7 @@ const volatile bool config_has_filemap_fault = false;
 const volatile bool config_preemptible = false;
 const volatile bool config_has_preempt_count = false;
 const volatile __s64 config_preempt_count_at = 0;
+const volatile bool config_counts_disabled = false;
 
 struct loss loss = {};
 __u32 owners_used = OWNER_FIRST;

@@ -146,6 +146,7 @@ static void configure_ledger(struct whystall_bpf *skel, const struct bpf_source_
 				  ledger && features->tracepoint[TP_SCHED_WAKING]);
 	skel->rodata->config_has_preempt_count = features->has_preempt_count;
 	skel->rodata->config_preempt_count_at = features->preempt_count_at;
+	skel->rodata->config_counts_disabled = features->counts_disabled;
 	/* Without the list none is known, and waits for one are "other". */
 	(void)gpu_majors_read("/proc/devices", (__u8 *)skel->rodata->config_gpu_majors);
 }

@@ -125,8 +125,9 @@ static bool find_percpu(const struct btf *btf, const char *name, int64_t *at)
 static void find_preempt_count(const struct btf *btf, struct features *features)
 {
 	int id = btf__find_by_name_kind(btf, "pcpu_hot", BTF_KIND_STRUCT);
-	int64_t queue, count, member = 0;
+	int64_t queue, count, member = 0, unused;
 
+	features->counts_disabled = find_percpu(btf, "local_interrupt_disable_state", &unused);
 	if (!find_percpu(btf, "runqueues", &queue))
 		return;
 	if (!find_percpu(btf, "__preempt_count", &count)) {

@@ -65,6 +65,7 @@ struct features {
 	bool preemptible;       /* a task may be preempted inside a program, see bpf/twice.bpf.h */
 	bool has_preempt_count; /* x86: where a processor's preemption count is, */
 	int64_t preempt_count_at; /* in bytes from its run queue on */
+	bool counts_disabled; /* that count has bits for disabled interrupts, see bpf/edges.bpf.h */
 	bool tracepoint[TP_COUNT];
 	bool member[MEMBER_COUNT];
 };

@@ -445,7 +445,7 @@ def test_more_threads_than_the_table_holds(whystall):
     assert report.loss["threads_dropped"] == 2 + 200 - 100
     row = report.row(pid=told["pid"])
     assert row["threads"] == 201
-    assert row["time_s"]["lock"] == pytest.approx(98 * 0.5, rel=0.2)
+    assert row["time_s"]["lock"] == pytest.approx(98 * 0.5, rel=0.5)
 
 
 def test_programs_in_a_row(in_state):
@@ -607,7 +607,7 @@ def test_waiting_clock(whystall, tmp_path):
     waited = clocks[trainer]["clock_s"]
     assert waited >= 0.5
     on_clock = clocks[worker]["time_s"]
-    assert on_clock["wall"] == pytest.approx(waited, rel=0.02, abs=0.03)
+    assert on_clock["wall"] == pytest.approx(waited, rel=0.02, abs=0.06)
     assert on_clock["cpu"] >= 0.49
     assert on_clock["ipc"] <= 0.1 * waited
     assert report.row(pid=worker)["time_s"]["ipc"] >= 0.45
