@@ -11,6 +11,7 @@
 static const double least_input_bound = 0.05;
 static const double least_busy = 0.05;    /* of the steady part, for a producer */
 static const double least_edge = 0.002;   /* of the steady part */
+static const double most_of_relay = 0.3;  /* of the steady part, its own time */
 static const double critical_share = 0.9; /* of the busiest producer */
 static const double least_blame = 0.6;    /* for a class of its own */
 static const double least_told = 0.7;  /* of the trainer's waits, ended by those who make input */
@@ -275,6 +276,20 @@ static bool answers(const struct case_file *c, size_t thread)
 	return 2 * asked >= answered;
 }
 
+static enum part part_of(const struct case_file *c, size_t thread, bool outside)
+{
+	const struct loop_thread *t = &c->loop->threads[thread];
+
+	if (t->pid != c->trainer)
+		return outside ? PART_OUTSIDE : PART_UNCLEAR;
+	/* One that passes input on has little to do itself; else it may be the loop, and the trainer's first thread only looks on. */
+	if (outside)
+		return own_s(&t->all) < most_of_relay * c->wall_s ? PART_OUTSIDE : PART_UNCLEAR;
+	if (reads(c, t))
+		return PART_INSIDE;
+	return answers(c, thread) ? PART_STEP : PART_UNCLEAR;
+}
+
 /*
  * Of the threads that were reached, those of other processes make input, and those that wait for one of these pass it on. The
  * others of the trainer's process read input, or take part in its step, or it is not clear.
@@ -294,17 +309,9 @@ static int find_parts(const struct case_file *c)
 			c->todo[count++] = i;
 	}
 	spread(c, &c->by_waker, c->wakee, outside, c->reached, count);
-	for (size_t i = 0; i < loop->thread_count; i++) {
-		const struct loop_thread *t = &loop->threads[i];
-
-		if (!c->reached[i])
-			continue;
-		c->part[i] = outside[i]           ? PART_OUTSIDE :
-			     t->pid != c->trainer ? PART_UNCLEAR :
-			     reads(c, t)          ? PART_INSIDE :
-			     answers(c, i)        ? PART_STEP :
-						    PART_UNCLEAR;
-	}
+	for (size_t i = 0; i < loop->thread_count; i++)
+		if (c->reached[i])
+			c->part[i] = part_of(c, i, outside[i]);
 	free(outside);
 	return 0;
 }

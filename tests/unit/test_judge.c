@@ -278,6 +278,19 @@ static void test_unknown(void **unused)
 	assert_int_equal(v.class, CLASS_UNKNOWN);
 	assert_int_equal(v.reason, REASON_SAME_PROCESS);
 	verdict_free(&v);
+	/* The loop is in another thread, and the first one waits for each of its steps. */
+	begin(&b, 20, 19);
+	spend(add_thread(&b, TRAINER, TRAINER), LEDGER_LOCK, 19, 19);
+	t = add_thread(&b, 101, TRAINER);
+	spend(t, LEDGER_SLEEP, 15, 15);
+	spend(t, LEDGER_IPC, 4, 4);
+	spend(add_thread(&b, 200, 200), LEDGER_CPU, 10, 10);
+	add_edge(&b, TRAINER, 101, 19);
+	add_edge(&b, 101, 200, 4);
+	v = judged(&b);
+	assert_int_equal(v.class, CLASS_UNKNOWN);
+	assert_int_equal(v.reason, REASON_SAME_PROCESS);
+	verdict_free(&v);
 	/* Most waits end by somebody else. */
 	begin(&b, 20, 15);
 	spend(add_thread(&b, TRAINER, TRAINER), LEDGER_IPC, 15, 15);
