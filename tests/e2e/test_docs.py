@@ -100,7 +100,7 @@ def report_of_file_read(whystall, mounted_loop):
 
 def test_report_keys(whystall, mounted_loop):
     written = written_keys(report_of_file_read(whystall, mounted_loop).data, "", {})
-    loader = [*helpers.workload("loader.py"), "--cpu-ms", "5", "--seconds", "4"]
+    loader = [*helpers.workload("loader.py"), "--cpu-ms", "2", "--step-ms", "10", "--seconds", "6"]
     written_keys(whystall.report("--", *loader).data["verdicts"], "verdicts", written)
     assert {"processes[].io[].histogram[]", "processes[].files[]"} <= set(written), "not seen"
     assert documented_keys() == written
