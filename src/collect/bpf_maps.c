@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/order.h"
 #include "base/units.h"
 #include "collect/bpf_threads.h"
 #include "collect/diskstats.h"
@@ -227,7 +228,6 @@ static int read_concurrency(const struct bpf_maps *maps, struct sample *sample)
 			return -ENOMEM;
 		*c = maps->concurrency[i];
 	}
-	sample->compat_sleeps = __atomic_load_n(&maps->skel->bss->compat_sleeps, __ATOMIC_RELAXED);
 	return 0;
 }
 
@@ -300,6 +300,7 @@ int bpf_maps_read(struct bpf_maps *maps, struct sample *sample)
 		err = read_concurrency(maps, sample);
 	if (!err)
 		err = read_hidden_disks(maps, sample);
+	sample->compat_sleeps = __atomic_load_n(&maps->skel->bss->compat_sleeps, __ATOMIC_RELAXED);
 	sample->loss = *(const struct loss *)&maps->skel->bss->loss;
 	sample->loss.events_missed += missed_starts(maps);
 	for (size_t i = 0; i < sample->row_count; i++)
@@ -579,7 +580,7 @@ static int by_end(const void *a, const void *b)
 {
 	const struct exited_owner *x = a, *y = b;
 
-	return (x->end_boot_ns > y->end_boot_ns) - (x->end_boot_ns < y->end_boot_ns);
+	return compare_numbers(x->end_boot_ns, y->end_boot_ns);
 }
 
 /* Mark the owners of threads that have not made their last switch. */

@@ -54,9 +54,10 @@ uint32_t bpf_maps_used(const struct bpf_map *table, const uint32_t *counter);
 
 int bpf_maps_open(struct bpf_maps *maps, struct whystall_bpf *skel, struct fault *fault);
 
-/* Append owners, rows, threads and loss to the sample. Returns 0 or -ENOMEM. */
-int bpf_maps_read_threads(struct bpf_maps *maps,
-			  struct sample *sample); /* owners, threads, edges */
+/* Append owners, threads and edges to the sample. Returns 0 or -ENOMEM. */
+int bpf_maps_read_threads(struct bpf_maps *maps, struct sample *sample);
+
+/* The same with rows, loss and all else. */
 int bpf_maps_read(struct bpf_maps *maps, struct sample *sample);
 
 /*

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/units.h"
+#include "model/edges.h"
 
 /* The limits of the TensorFlow Profiler are 5 and 20 %. */
 static const double least_input_bound = 0.05;
@@ -21,11 +22,6 @@ static const double shortest_s = 2;
 static const uint64_t fewest_waits = 10;
 
 enum { RECURRING_WAITS = 2, FEWEST_STRETCHES = 6 };
-
-static double seconds(uint64_t ns)
-{
-	return (double)ns / NS_PER_S;
-}
 
 static enum verdict_class blame_class(unsigned int class)
 {
@@ -63,12 +59,12 @@ static double own_s(const struct ledger *ledger)
 	for (unsigned int class = 0; class < LEDGER_CLASSES; class ++)
 		if (is_own(class))
 			ns += ledger_class_ns(ledger, class);
-	return seconds(ns);
+	return duration_seconds(ns);
 }
 
 static double class_s(const struct ledger *ledger, unsigned int class)
 {
-	return seconds(ledger_class_ns(ledger, class));
+	return duration_seconds(ledger_class_ns(ledger, class));
 }
 
 /* Edges by the thread at one end: those of thread i are list[first[i]] to list[first[i + 1] - 1]. */
@@ -97,6 +93,7 @@ struct case_file {
 	bool *reached;   /* by index of loop->threads */
 	enum part *part; /* likewise */
 	bool *peer;      /* by index of loop->processes: it has workers of its own */
+	bool *marked;    /* like `reached`, for one walk at a time */
 	size_t *todo;    /* room for as many threads */
 };
 
@@ -118,11 +115,7 @@ static ssize_t find_thread(const struct loop *loop, pid_t tid)
 
 static double edge_s(const struct edge_report *edge)
 {
-	uint64_t ns = 0;
-
-	for (int i = 0; i < EDGE_KINDS; i++)
-		ns += edge->ns[i];
-	return seconds(ns);
+	return duration_seconds(edge_blocked_ns(edge));
 }
 
 /* `first` has room for two more than there are threads, and is 0. */
@@ -165,49 +158,25 @@ static void spread(const struct case_file *c, const struct links *links, const s
 }
 
 /* Mark all threads that the trainer's waits lead to, and that its own work wakes. */
-static int reach(const struct case_file *c)
+static void reach(const struct case_file *c)
 {
-	size_t threads = c->loop->thread_count;
-	bool *woken = calloc(threads + 1, sizeof(*woken));
-
-	if (!woken)
-		return -ENOMEM;
 	c->todo[0] = (size_t)(c->thread - c->loop->threads);
 	spread(c, &c->by_wakee, c->waker, c->reached, NULL, 1);
-	spread(c, &c->by_waker, c->wakee, woken, NULL, 1);
-	for (size_t i = 0; i < threads; i++)
-		c->reached[i] = c->reached[i] || woken[i];
-	free(woken);
-	return 0;
-}
-
-static const struct loop_process *find_process(const struct loop *loop, pid_t pid)
-{
-	size_t low = 0, high = loop->process_count;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (loop->processes[middle].pid < pid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < loop->process_count && loop->processes[low].pid == pid ?
-		       &loop->processes[low] :
-		       NULL;
+	spread(c, &c->by_waker, c->wakee, c->marked, NULL, 1);
+	for (size_t i = 0; i < c->loop->thread_count; i++)
+		c->reached[i] = c->reached[i] || c->marked[i];
 }
 
 static bool is_worker(const struct loop *loop, pid_t pid, pid_t trainer)
 {
-	const struct loop_process *p = pid != trainer ? find_process(loop, pid) : NULL;
+	const struct loop_process *p = pid != trainer ? loop_find_process(loop, pid) : NULL;
 
 	return p && p->trainer_pid == trainer;
 }
 
 static double storage_s(const struct ledger *ledger)
 {
-	return seconds(ledger_storage_ns(ledger));
+	return duration_seconds(ledger_storage_ns(ledger));
 }
 
 static double reading_s(const struct ledger *ledger)
@@ -245,7 +214,7 @@ static void find_peers(const struct case_file *c)
 			    loop->threads[one].tid != loop->threads[one].pid ||
 			    !counts(c, &loop->edges[k]))
 				continue;
-			p = find_process(loop, loop->threads[one].pid);
+			p = loop_find_process(loop, loop->threads[one].pid);
 			if (p && is_worker(loop, loop->threads[other].pid, p->pid))
 				c->peer[p - loop->processes] = true;
 		}
@@ -253,7 +222,7 @@ static void find_peers(const struct case_file *c)
 
 static bool makes_input_outside(const struct case_file *c, const struct loop_thread *t)
 {
-	const struct loop_process *p = find_process(c->loop, t->pid);
+	const struct loop_process *p = loop_find_process(c->loop, t->pid);
 
 	return t->pid != c->trainer && p && !c->peer[p - c->loop->processes] && !writes(t);
 }
@@ -294,14 +263,12 @@ static enum part part_of(const struct case_file *c, size_t thread, bool outside)
  * Of the threads that were reached, those of other processes make input, and those that wait for one of these pass it on. The
  * others of the trainer's process read input, or take part in its step, or it is not clear.
  */
-static int find_parts(const struct case_file *c)
+static void find_parts(const struct case_file *c)
 {
 	const struct loop *loop = c->loop;
-	bool *outside = calloc(loop->thread_count + 1, sizeof(*outside));
+	bool *outside = c->marked;
 	size_t count = 0;
 
-	if (!outside)
-		return -ENOMEM;
 	find_peers(c);
 	for (size_t i = 0; i < loop->thread_count; i++) {
 		outside[i] = c->reached[i] && makes_input_outside(c, &loop->threads[i]);
@@ -312,8 +279,6 @@ static int find_parts(const struct case_file *c)
 	for (size_t i = 0; i < loop->thread_count; i++)
 		if (c->reached[i])
 			c->part[i] = part_of(c, i, outside[i]);
-	free(outside);
-	return 0;
 }
 
 static bool is_input(const struct case_file *c, size_t thread)
@@ -572,7 +537,7 @@ static void decide(struct verdict *v, const struct case_file *c, double cpus)
 		;
 	else if (v->input_bound_pct < 100 * least_input_bound)
 		v->class = CLASS_NOT_INPUT_BOUND;
-	else if (seconds(c->loop->ended_ns) > least_busy * c->wall_s)
+	else if (duration_seconds(c->loop->ended_ns) > least_busy * c->wall_s)
 		unknown(v, REASON_ENDED);
 	else if (inside_s + (told < least_told ? unclear_s : 0) > (1 - least_told) * waited_s)
 		unknown(v,
@@ -596,6 +561,7 @@ static void case_close(struct case_file *c)
 	free(c->reached);
 	free(c->part);
 	free(c->peer);
+	free(c->marked);
 	free(c->todo);
 }
 
@@ -621,29 +587,30 @@ static bool links_alloc(struct links *links, const struct loop *loop)
 /* Who works for the trainer. Returns 0 or -ENOMEM; case_close() in either case. */
 static int case_open(struct case_file *c, const struct loop *loop, pid_t trainer)
 {
-	const struct loop_process *process = find_process(loop, trainer);
+	const struct loop_process *process = loop_find_process(loop, trainer);
 	ssize_t at = find_thread(loop, trainer);
-	int err;
 
 	*c = (struct case_file){ .loop = loop,
 				 .trainer = trainer,
-				 .wall_s = seconds(loop->wall_ns) };
-	c->clock_s = process ? seconds(process->clock_ns) : 0;
+				 .wall_s = duration_seconds(loop->wall_ns) };
+	c->clock_s = process ? duration_seconds(process->clock_ns) : 0;
 	c->thread = at < 0 ? NULL : &loop->threads[at];
 	c->wakee = calloc(loop->edge_count + 1, sizeof(*c->wakee));
 	c->waker = calloc(loop->edge_count + 1, sizeof(*c->waker));
 	c->reached = calloc(loop->thread_count + 1, sizeof(*c->reached));
 	c->part = calloc(loop->thread_count + 1, sizeof(*c->part));
 	c->peer = calloc(loop->process_count + 1, sizeof(*c->peer));
+	c->marked = calloc(loop->thread_count + 1, sizeof(*c->marked));
 	c->todo = calloc(loop->thread_count + 1, sizeof(*c->todo));
 	if (!links_alloc(&c->by_wakee, loop) || !links_alloc(&c->by_waker, loop) || !c->wakee ||
-	    !c->waker || !c->reached || !c->part || !c->peer || !c->todo)
+	    !c->waker || !c->reached || !c->part || !c->peer || !c->marked || !c->todo)
 		return -ENOMEM;
-	if (!c->thread)
-		return 0;
-	link_edges(c);
-	err = reach(c);
-	return err ? err : find_parts(c);
+	if (c->thread) {
+		link_edges(c);
+		reach(c);
+		find_parts(c);
+	}
+	return 0;
 }
 
 int judge(struct verdict *verdict, const struct loop *steady, pid_t trainer, double cpus)
@@ -728,7 +695,7 @@ static int find_steady(struct loop *steady, const struct case_file *whole,
 			last--;
 	}
 	for (size_t i = 0; i < first; i++)
-		*startup_s += seconds(stretches[i].wall_ns);
+		*startup_s += duration_seconds(stretches[i].wall_ns);
 	for (size_t i = first; !err && i < last; i++)
 		err = loop_add(steady, &stretches[i]);
 	return err;

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/order.h"
+
 uint64_t edge_blocked_ns(const struct edge_report *edge)
 {
 	uint64_t sum = 0;
@@ -13,27 +15,27 @@ uint64_t edge_blocked_ns(const struct edge_report *edge)
 	return sum;
 }
 
-static int compare(uint64_t a, uint64_t b)
+int edge_compare_pairs(const struct edge_report *a, const struct edge_report *b)
 {
-	return (a > b) - (a < b);
+	int order = compare_numbers((uint64_t)a->wakee_tid, (uint64_t)b->wakee_tid);
+
+	return order ? order : compare_numbers((uint64_t)a->waker_tid, (uint64_t)b->waker_tid);
 }
 
 static int by_key(const void *a, const void *b)
 {
 	const struct edge_sample *const *x = a, *const *y = b;
-	int order = compare((*x)->key.wakee_tid, (*y)->key.wakee_tid);
+	int order = compare_numbers((*x)->key.wakee_tid, (*y)->key.wakee_tid);
 
-	return order ? order : compare((*x)->key.waker_tid, (*y)->key.waker_tid);
+	return order ? order : compare_numbers((*x)->key.waker_tid, (*y)->key.waker_tid);
 }
 
 static int by_blocked(const void *a, const void *b)
 {
 	const struct edge_report *x = a, *y = b;
-	int order = compare(edge_blocked_ns(y), edge_blocked_ns(x));
+	int order = compare_numbers(edge_blocked_ns(y), edge_blocked_ns(x));
 
-	if (!order)
-		order = compare((uint64_t)x->wakee_tid, (uint64_t)y->wakee_tid);
-	return order ? order : compare((uint64_t)x->waker_tid, (uint64_t)y->waker_tid);
+	return order ? order : edge_compare_pairs(x, y);
 }
 
 static void subtract(struct edge_report *edge, const struct edge_sample *now,

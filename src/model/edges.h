@@ -9,6 +9,9 @@
 /* The waits of an edge, summed over their kinds. */
 uint64_t edge_blocked_ns(const struct edge_report *edge);
 
+/* For the order of their pairs: who waited, then who ended it. */
+int edge_compare_pairs(const struct edge_report *a, const struct edge_report *b);
+
 /* Those between two samples, the longest first; free() them. Returns 0 or -ENOMEM. */
 int edges_between(struct edge_report **edges, size_t *count, const struct sample *from,
 		  const struct sample *to);

@@ -5,34 +5,27 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/order.h"
 #include "model/edges.h"
-
-static int compare(uint64_t a, uint64_t b)
-{
-	return (a > b) - (a < b);
-}
 
 static int by_thread(const void *a, const void *b)
 {
 	const struct loop_thread *x = a, *y = b;
-	int order = compare((uint64_t)x->tid, (uint64_t)y->tid);
+	int order = compare_numbers((uint64_t)x->tid, (uint64_t)y->tid);
 
-	return order ? order : compare(x->start_ns, y->start_ns);
+	return order ? order : compare_numbers(x->start_ns, y->start_ns);
 }
 
 static int by_pid(const void *a, const void *b)
 {
 	const struct loop_process *x = a, *y = b;
 
-	return compare((uint64_t)x->pid, (uint64_t)y->pid);
+	return compare_numbers((uint64_t)x->pid, (uint64_t)y->pid);
 }
 
 static int by_pair(const void *a, const void *b)
 {
-	const struct edge_report *x = a, *y = b;
-	int order = compare((uint64_t)x->wakee_tid, (uint64_t)y->wakee_tid);
-
-	return order ? order : compare((uint64_t)x->waker_tid, (uint64_t)y->waker_tid);
+	return edge_compare_pairs(a, b);
 }
 
 static void add_thread(void *to, const void *from)
@@ -188,6 +181,15 @@ int loop_build(struct loop *loop, const struct sample *from, const struct sample
 	return err;
 }
 
+const struct loop_process *loop_find_process(const struct loop *loop, pid_t pid)
+{
+	const struct loop_process wanted = { .pid = pid };
+
+	return loop->process_count ? bsearch(&wanted, loop->processes, loop->process_count,
+					     sizeof(wanted), by_pid) :
+				     NULL;
+}
+
 void loop_free(struct loop *loop)
 {
 	free(loop->threads);
@@ -209,9 +211,11 @@ static int stretches_halve(struct stretches *stretches)
 			stretches->list[i] = (struct loop){ 0 };
 		}
 	}
+	if (err)
+		return err;
 	stretches->count /= 2;
 	stretches->length *= 2;
-	return err;
+	return 0;
 }
 
 int stretches_add(struct stretches *stretches, const struct sample *from, const struct sample *to)

@@ -40,6 +40,9 @@ int loop_build(struct loop *loop, const struct sample *from, const struct sample
 /* Add one stretch to another, which may be empty ({ 0 }). Returns 0 or -ENOMEM. */
 int loop_add(struct loop *sum, const struct loop *part);
 
+/* NULL if it is not in it. */
+const struct loop_process *loop_find_process(const struct loop *loop, pid_t pid);
+
 void loop_free(struct loop *loop);
 
 /*

@@ -7,15 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/order.h"
 #include "base/text.h"
 #include "base/units.h"
 #include "model/edges.h"
 #include "model/kernel_owner.h"
-
-static int compare_numbers(uint64_t a, uint64_t b)
-{
-	return (a > b) - (a < b);
-}
 
 static int by_key(const void *a, const void *b)
 {

@@ -14,6 +14,12 @@ void json_add(struct json_builder *b, json_t *object, const char *key, json_t *v
 		b->failed = true;
 }
 
+void json_append_text(struct json_builder *b, json_t *array, const char *text)
+{
+	if (!array || json_array_append_new(array, json_string(text)) != 0)
+		b->failed = true;
+}
+
 void json_add_text(struct json_builder *b, json_t *object, const char *key, const char *text)
 {
 	size_t size = 4 * strlen(text) + 1;

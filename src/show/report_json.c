@@ -9,8 +9,8 @@
 #include "show/json.h"
 #include "show/ledger_json.h"
 #include "show/show.h"
-#include "version.h"
 #include "show/verdict.h"
+#include "version.h"
 
 static void add_tool(struct json_builder *b, const struct show_context *context)
 {
@@ -222,8 +222,7 @@ static void add_device(struct json_builder *b, json_t *list, const struct device
 	json_add_count(b, device, "minor", device_minor(d->device));
 	parents = json_open_array(b, device, "parents");
 	for (size_t i = 0; i < d->parent_count; i++)
-		if (!parents || json_array_append_new(parents, json_string(d->parents[i])) != 0)
-			b->failed = true;
+		json_append_text(b, parents, d->parents[i]);
 	json_add_count(b, device, metrics[M_REQUESTS].key, d->requests);
 	json_add_count(b, device, metrics[M_READ_BYTES].key, d->read_bytes);
 	json_add_count(b, device, metrics[M_WRITE_BYTES].key, d->write_bytes);

@@ -37,7 +37,6 @@ static const char *const class_words[VERDICT_CLASSES] = {
 	[CLASS_STORAGE] = "its producers wait for storage",
 	[CLASS_CPU] = "its producers are busy on the CPU",
 	[CLASS_RUNQUEUE] = "threads wait for a processor",
-	[CLASS_LOCK] = "threads wait for a lock that one of them holds at a time",
 	[CLASS_NETWORK] = "its producers wait for the network",
 	[CLASS_GPU] = "its producers wait for the GPU",
 	[CLASS_SLEEP] = "its producers sleep",
@@ -91,9 +90,8 @@ static void print_blame(FILE *out, const struct verdict *v)
 		fprintf(out, "\n");
 }
 
-/* One line about a producer; returns it. */
-static const char *producer_line(char line[LINE_LEN], const struct verdict *v,
-				 const struct producer *p, const struct report *report)
+static void producer_line(char line[LINE_LEN], const struct verdict *v, const struct producer *p,
+			  const struct report *report)
 {
 	char name[COMM_TEXT_LEN];
 	int largest = 0;
@@ -111,7 +109,6 @@ static const char *producer_line(char line[LINE_LEN], const struct verdict *v,
 			 p->pid, name_of(name, report, p->pid), fmin(p->on_clock_s, v->waited_s),
 			 v->waited_s, 100 * p->blame_s[largest] / p->on_clock_s,
 			 class_names[largest]);
-	return line;
 }
 
 /* The largest wait of a process for one place. */
@@ -144,8 +141,6 @@ static size_t evidence(char lines[EVIDENCE_LINES][LINE_LEN], const struct verdic
 {
 	size_t count = 0;
 
-	if (v->class == CLASS_UNKNOWN)
-		return 0;
 	snprintf(lines[count++], LINE_LEN, "it waited %.1f of %.1f s (%.1f %%) for input",
 		 v->waited_s, v->steady_s, v->input_bound_pct);
 	if (!has_blame(v))
@@ -166,17 +161,18 @@ static size_t evidence(char lines[EVIDENCE_LINES][LINE_LEN], const struct verdic
 static void print_verdict(FILE *out, const struct verdict *v, const struct report *report)
 {
 	char name[COMM_TEXT_LEN], lines[EVIDENCE_LINES][LINE_LEN];
-	size_t count = evidence(lines, v, report);
+	size_t count;
 
 	fprintf(out, "Verdict for %d %s: %s", v->pid, name_of(name, report, v->pid),
 		class_names[v->class]);
-	if (v->class == CLASS_UNKNOWN)
+	if (v->class == CLASS_UNKNOWN) {
 		fprintf(out, " (%s)\n", reason_words[v->reason]);
-	else
-		fprintf(out, ": %s; confidence %s\n", class_words[v->class],
-			confidence_names[v->confidence]);
-	if (v->class != CLASS_UNKNOWN)
-		print_blame(out, v);
+		return;
+	}
+	fprintf(out, ": %s; confidence %s\n", class_words[v->class],
+		confidence_names[v->confidence]);
+	print_blame(out, v);
+	count = evidence(lines, v, report);
 	for (size_t i = 0; i < count; i++)
 		fprintf(out, "  %s\n", lines[i]);
 }
@@ -195,8 +191,8 @@ static void add_verdict(struct json_builder *b, json_t *list, const struct verdi
 	const struct process_report *process = find_process(report, v->pid);
 	json_t *row = json_open_object(b, list, NULL);
 	char lines[EVIDENCE_LINES][LINE_LEN];
-	size_t count = evidence(lines, v, report);
 	json_t *blame;
+	size_t count;
 
 	json_add_count(b, row, metrics[M_PID].key, (uint64_t)v->pid);
 	json_add_text(b, row, metrics[M_COMM].key, process ? process->comm : "");
@@ -215,9 +211,9 @@ static void add_verdict(struct json_builder *b, json_t *list, const struct verdi
 	for (int class = 0; class < BLAME_CLASSES; class ++)
 		json_add_real(b, blame, class_names[class], v->blame_pct[class]);
 	list = json_open_array(b, row, "evidence");
+	count = evidence(lines, v, report);
 	for (size_t i = 0; i < count; i++)
-		if (!list || json_array_append_new(list, json_string(lines[i])) != 0)
-			b->failed = true;
+		json_append_text(b, list, lines[i]);
 }
 
 void show_verdicts_json(struct json_builder *b, const struct verdicts *verdicts,
