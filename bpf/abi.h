@@ -115,7 +115,6 @@ static inline __attribute__((always_inline)) int ledger_wait_kind(__u32 state)
  * << LEDGER_SHIFT | state. Whoever changes it adds the time that has passed to `ns`.
  */
 enum { LEDGER_SHIFT = 4, LEDGER_STATE_MASK = (1 << LEDGER_SHIFT) - 1 };
-enum woken { WOKEN_UNKNOWN, WOKEN_BY_INTERRUPT, WOKEN_BY_THREAD };
 enum thread_life { THREAD_FREE, THREAD_ALIVE, THREAD_ENDED };
 
 struct thread {
@@ -136,8 +135,8 @@ struct thread {
 	__u32 leader;  /* its waits run the waiting clock of its process */
 	__u32 reads; /* it waits for a read that counts in this place of `concurrency` + 1; 0: none */
 	__u32 beside;    /* so many others were in flight when that began */
-	__u32 woken;     /* enum woken: by whom the last waking was */
-	__u32 waker_tid; /* WOKEN_BY_THREAD: as in struct edge_key */
+	__u32 has_waker; /* a thread, no interrupt, has just woken it: */
+	__u32 waker_tid; /* as in struct edge_key */
 	__u32 waker_pid; /* and its process, 0 if that is not of the job */
 	__u32 pad;
 	char comm[COMM_LEN];

@@ -33,8 +33,11 @@ extern const volatile __u32 config_inflight_mask;
 /* Threads have a ledger: for a job, not for the whole host. */
 extern const volatile bool config_ledger;
 
-/* --threads: threads that have ended keep their places, while there is room. */
+/* For the judge: threads that have ended keep their places, while there is room. */
 extern const volatile bool config_keep_threads;
+
+/* --threads: their names are read at each switch, since they may give themselves new ones. */
+extern const volatile bool config_thread_names;
 
 /* Size of the table `threads`. */
 extern const volatile __u32 config_max_threads;

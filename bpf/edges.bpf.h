@@ -62,7 +62,7 @@ static __always_inline void edge_note(struct thread *thread)
 	struct owner *o;
 
 	if (in_interrupt(waker)) {
-		thread->woken = WOKEN_BY_INTERRUPT;
+		thread->has_waker = false;
 		return;
 	}
 	thread->waker_tid = 0;
@@ -73,7 +73,7 @@ static __always_inline void edge_note(struct thread *thread)
 		thread->waker_pid = o ? o->pid : 0;
 		thread->waker_tid = visible_tid(waker);
 	}
-	thread->woken = WOKEN_BY_THREAD;
+	thread->has_waker = true;
 }
 
 /* The wait of `thread` in `state`, which took `ns`, has ended. */
@@ -85,7 +85,7 @@ static __noinline void edge_add(const struct thread *thread, u32 state, u64 ns)
 	struct edge *edge;
 	struct owner *o;
 
-	if (kind < 0 || kind >= EDGE_KINDS || thread->woken != WOKEN_BY_THREAD)
+	if (kind < 0 || kind >= EDGE_KINDS || !thread->has_waker)
 		return;
 	/* The kernel's own threads end waits for storage and sockets by the way: that is how these work. */
 	if (!thread->waker_tid && kind >= EDGE_NETWORK)

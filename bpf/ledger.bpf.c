@@ -87,7 +87,7 @@ static __noinline void switch_out(struct task_struct *t, struct task *task, stru
 	/* Its time on the CPU ends here, whatever comes; it may even be news that it was on one. */
 	ledger_move(thread, thread->word, LEDGER_CPU, now);
 	ledger_correct(t, thread);
-	if (config_keep_threads || t->__state == TASK_DEAD)
+	if (config_thread_names || t->__state == TASK_DEAD)
 		bpf_core_read(thread->comm, sizeof(thread->comm), &t->comm);
 	if (t->__state == TASK_DEAD) {
 		ledger_close(task, thread);
@@ -151,7 +151,7 @@ int BPF_PROG(ledger_wakeup, struct task_struct *t)
 	now = bpf_ktime_get_ns();
 	if (ledger_move(thread, word, LEDGER_RUNQUEUE, now) && now > word >> LEDGER_SHIFT)
 		edge_add(thread, word_state(word), now - (word >> LEDGER_SHIFT));
-	thread->woken = WOKEN_UNKNOWN;
+	thread->has_waker = false;
 	return 0;
 }
 

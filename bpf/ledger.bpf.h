@@ -31,7 +31,7 @@ static __always_inline struct owner *owner_of_thread(const struct thread *thread
 
 /*
  * The thread has gone: its time is its process's. `closings_*` tell user space, which reads both, that this
- * is under way. With --threads it stays where it is, while there is room. Whoever takes the ledger from the task
+ * is under way. For the judge it stays where it is, while there is room. Whoever takes the ledger from the task
  * does it.
  */
 static __noinline void ledger_close(struct task *task, struct thread *thread)

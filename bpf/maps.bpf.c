@@ -23,6 +23,7 @@ const volatile __u32 config_max_files = MAX_FILES;
 const volatile __u32 config_inflight_mask = MAX_INFLIGHT - 1;
 const volatile bool config_ledger = false;
 const volatile bool config_keep_threads = false;
+const volatile bool config_thread_names = false;
 const volatile __u32 config_max_threads = MAX_THREADS;
 const volatile __u8 config_gpu_majors[GPU_MAJORS] = {};
 const volatile bool config_has_io_start = true;

@@ -137,13 +137,15 @@ static void configure_ledger(struct whystall_bpf *skel, const struct bpf_source_
 	bool faults = ledger && features->tracepoint[TP_MM_FILEMAP_FAULT];
 
 	skel->rodata->config_ledger = ledger;
-	skel->rodata->config_keep_threads = options->keep_threads;
+	skel->rodata->config_keep_threads = options->for_judge;
+	skel->rodata->config_thread_names = options->thread_names;
 	skel->rodata->config_has_filemap_fault = faults;
 	bpf_program__set_autoload(skel->progs.ledger_switch, ledger);
 	bpf_program__set_autoload(skel->progs.ledger_wakeup, ledger);
 	bpf_program__set_autoload(skel->progs.page_faulted, faults);
 	bpf_program__set_autoload(skel->progs.ledger_waking,
-				  ledger && features->tracepoint[TP_SCHED_WAKING]);
+				  ledger && options->for_judge &&
+					  features->tracepoint[TP_SCHED_WAKING]);
 	skel->rodata->config_has_preempt_count = features->has_preempt_count;
 	skel->rodata->config_preempt_count_at = features->preempt_count_at;
 	skel->rodata->config_counts_disabled = features->counts_disabled;

@@ -21,7 +21,9 @@ struct bpf_source_options {
 	const struct target *target;
 	const struct device_choices *devices; /* with an empty list all devices count */
 	uint32_t max_keys;
-	bool keep_threads; /* threads that end keep rows of their own, while there is room */
+	/* Threads that end keep rows of their own, while there is room, and who ends whose wait is noted. */
+	bool for_judge;
+	bool thread_names; /* each thread has the name that it gave itself last */
 };
 
 /*

@@ -104,16 +104,14 @@ static bool is_in_list(const char *list, const char *name)
 }
 
 /* Where a variable of each processor is, from their beginning on; false if the kernel does not tell. */
-static bool find_percpu(const struct btf *btf, const char *name, int64_t *at)
+static bool find_percpu(const struct btf *btf, const struct btf_type *section, const char *name,
+			int64_t *at)
 {
-	int section = btf__find_by_name_kind(btf, ".data..percpu", BTF_KIND_DATASEC);
-	int id = btf__find_by_name_kind(btf, name, BTF_KIND_VAR);
-	const struct btf_type *type = section > 0 ? btf__type_by_id(btf, (__u32)section) : NULL;
+	for (int i = 0; i < btf_vlen(section); i++) {
+		const struct btf_var_secinfo *found = &btf_var_secinfos(section)[i];
+		const struct btf_type *variable = btf__type_by_id(btf, found->type);
 
-	for (int i = 0; type && id > 0 && i < btf_vlen(type); i++) {
-		const struct btf_var_secinfo *found = &btf_var_secinfos(type)[i];
-
-		if (found->type == (__u32)id) {
+		if (strcmp(btf__name_by_offset(btf, variable->name_off), name) == 0) {
 			*at = found->offset;
 			return true;
 		}
@@ -121,21 +119,34 @@ static bool find_percpu(const struct btf *btf, const char *name, int64_t *at)
 	return false;
 }
 
-/* Of x86: a variable of its own; from 6.2 to 6.14 a member of pcpu_hot. */
-static void find_preempt_count(const struct btf *btf, struct features *features)
+/* From 6.2 to 6.14 it is a member of a structure. */
+static bool find_in_pcpu_hot(const struct btf *btf, const struct btf_type *section, int64_t *at)
 {
 	int id = btf__find_by_name_kind(btf, "pcpu_hot", BTF_KIND_STRUCT);
-	int64_t queue, count, member = 0, unused;
+	int64_t member;
 
-	features->counts_disabled = find_percpu(btf, "local_interrupt_disable_state", &unused);
-	if (!find_percpu(btf, "runqueues", &queue))
+	if (id <= 0 || !find_percpu(btf, section, "pcpu_hot", at) ||
+	    !find_member(btf, btf__type_by_id(btf, (__u32)id), "preempt_count", 4, &member))
+		return false;
+	*at += member;
+	return true;
+}
+
+/* Of x86, for bpf/edges.bpf.h. */
+static void find_preempt_count(const struct btf *btf, struct features *features)
+{
+	int id = btf__find_by_name_kind(btf, ".data..percpu", BTF_KIND_DATASEC);
+	const struct btf_type *section = id > 0 ? btf__type_by_id(btf, (__u32)id) : NULL;
+	int64_t queue, count, unused;
+
+	if (!section)
 		return;
-	if (!find_percpu(btf, "__preempt_count", &count)) {
-		if (id <= 0 || !find_percpu(btf, "pcpu_hot", &count) ||
-		    !find_member(btf, btf__type_by_id(btf, (__u32)id), "preempt_count", 4, &member))
-			return;
-		count += member;
-	}
+	features->counts_disabled =
+		find_percpu(btf, section, "local_interrupt_disable_state", &unused);
+	if (!find_percpu(btf, section, "runqueues", &queue) ||
+	    !(find_percpu(btf, section, "__preempt_count", &count) ||
+	      find_in_pcpu_hot(btf, section, &count)))
+		return;
 	features->has_preempt_count = true;
 	features->preempt_count_at = count - queue;
 }

@@ -124,9 +124,9 @@ static void check_attach(struct doctor_report *report)
 	pid_t own = getpid();
 	const struct target job = { .pids = &own, .pid_count = 1 };
 	const struct device_choices devices = { .count = 0 };
-	const struct bpf_source_options options = { .target = &job,
-						    .devices = &devices,
-						    .max_keys = DEFAULT_MAX_KEYS };
+	const struct bpf_source_options options = {
+		.target = &job, .devices = &devices, .max_keys = DEFAULT_MAX_KEYS, .for_judge = true
+	};
 	struct bpf_source *source = NULL;
 	struct fault fault;
 	int err = bpf_source_open(&source, &options, &fault);

@@ -121,16 +121,15 @@ static int print_report(struct session *session, const struct sample *from, cons
 					.threads = options->threads,
 					.debug = options->verbose,
 					.interval_s = (double)options->interval_ns / NS_PER_S };
-	struct verdicts verdicts;
+	struct verdicts verdicts = { 0 };
 	struct report report;
 	int err = report_build(&report, from, to, options->target.all, &options->devices);
 
 	if (!err) {
 		err = judge_all(&verdicts, stretches->list, stretches->count, processors());
 		context.verdicts = &verdicts;
-	}
-	if (!err) {
-		err = options->shower->report(session->output.stream, &report, &context);
+		if (!err)
+			err = options->shower->report(session->output.stream, &report, &context);
 		verdicts_free(&verdicts);
 		report_free(&report);
 	}
@@ -141,9 +140,10 @@ static int print_report(struct session *session, const struct sample *from, cons
 
 /* All that is read in a run. */
 struct reading {
-	struct sample from, to; /* of everything, at its ends */
-	struct sample ticks[2]; /* of threads, each interval: the last one, and the next */
-	size_t tick;
+	struct sample from, to;    /* of everything, at its ends */
+	struct sample ticks[2];    /* of threads, at intervals: the last two */
+	size_t tick;               /* how many so far */
+	const struct sample *last; /* of threads: `from`, then one of `ticks` */
 	struct stretches stretches;
 };
 
@@ -159,13 +159,16 @@ static void reading_free(struct reading *reading)
 /* The time since the last interval, at its end or at that of the run. */
 static int read_stretch(struct session *session, struct reading *reading, struct fault *fault)
 {
-	struct sample *last = &reading->ticks[reading->tick % 2];
-	struct sample *next = &reading->ticks[++reading->tick % 2];
-	int err = bpf_source_read_threads(session->source, next, fault);
+	struct sample *next = &reading->ticks[reading->tick++ % 2];
+	int err;
 
-	if (err || !next->has_ledger)
+	if (!reading->from.has_ledger)
+		return 0;
+	err = bpf_source_read_threads(session->source, next, fault);
+	if (err)
 		return err;
-	err = stretches_add(&reading->stretches, last, next);
+	err = stretches_add(&reading->stretches, reading->last, next);
+	reading->last = next;
 	return err ? fault_set(fault, err, "out of memory") : 0;
 }
 
@@ -178,8 +181,7 @@ static int run(struct session *session, struct reading *reading, struct fault *f
 		err = bpf_source_read(session->source, &reading->from, fault);
 	if (!err)
 		err = bpf_source_read_files(session->source, &reading->from, false, fault);
-	if (!err)
-		err = bpf_source_read_threads(session->source, &reading->ticks[0], fault);
+	reading->last = &reading->from;
 	if (!err)
 		err = session_start(session, fault);
 	while (!err) {
@@ -227,8 +229,7 @@ int command_explain(int argc, char **argv)
 		options_free(&options);
 		return exit_code;
 	}
-	/* The judge looks at each of them. */
-	options.keep_threads = true;
+	options.for_judge = true;
 	err = choose_target(&options, &fault);
 	if (!err) {
 		err = session_open(&session, &options, &fault);

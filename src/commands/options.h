@@ -20,8 +20,8 @@ struct options {
 	const struct shower *shower;
 	const char *output; /* NULL: standard output */
 	uint32_t max_keys;
-	bool keep_threads; /* those that end keep rows of their own, while there is room */
-	bool threads;      /* --threads */
+	bool for_judge; /* read what a verdict needs: see bpf_source_options */
+	bool threads;   /* --threads */
 	bool verbose;
 	bool quiet;
 	char **program; /* NULL-terminated; NULL if there is none */

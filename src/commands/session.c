@@ -99,7 +99,8 @@ int session_open(struct session *session, const struct options *options, struct 
 	struct bpf_source_options source = { .target = &options->target,
 					     .devices = &options->devices,
 					     .max_keys = options->max_keys,
-					     .keep_threads = options->keep_threads };
+					     .for_judge = options->for_judge,
+					     .thread_names = options->threads };
 	struct target program_target = { 0 };
 	uint64_t start;
 	int err;
