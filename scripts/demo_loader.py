@@ -32,14 +32,13 @@ class Mode(typing.NamedTuple):
     sample_bytes: int
     decode_s: float  # of the CPU, for each sample
     step_sleep_s: float
-    workers: int
     open_flags: int = 0
 
 
 MODES = {
-    "storage": Mode(128 * 1024, 0, 0.0007, 2, os.O_DIRECT),
-    "cpu": Mode(16 * 1024, 0.0005, 0.0007, 2),
-    "balanced": Mode(16 * 1024, 0.00001, 0.03, 2),
+    "storage": Mode(128 * 1024, 0, 0.0007, os.O_DIRECT),
+    "cpu": Mode(16 * 1024, 0.0005, 0.0007),
+    "balanced": Mode(16 * 1024, 0.00001, 0.03),
 }
 
 
@@ -166,11 +165,9 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("directory", help="the dataset: every file in it is a shard")
     parser.add_argument("--mode", choices=MODES, default="storage")
-    parser.add_argument("--workers", type=int, help="how many (by the mode: 1 or 2)")
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=15)
     args = parser.parse_args()
-    if args.workers is None:
-        args.workers = MODES[args.mode].workers
     if args.workers < 1 or args.seconds <= 0:
         parser.error("--workers and --seconds must be positive")
     return args

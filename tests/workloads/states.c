@@ -665,28 +665,31 @@ static void do_uring_timeout(void)
 			fail("a timeout of io_uring");
 }
 
-static void do_uring_tcp(void)
+/* A ring, and the request for a byte from a socket that gets one now and then. */
+static struct io_uring_sqe open_ring_on_tcp(struct ring *ring, char *byte)
 {
-	struct ring ring;
 	int reader, writer;
-	char c;
 
 	tcp_pair(&reader, &writer);
 	helper(send_slowly, writer);
 	close(writer);
-	ring_open(&ring);
-	for (;;) {
-		struct io_uring_sqe receive = { .opcode = IORING_OP_RECV,
-						.fd = reader,
-						.addr = (uint64_t)(uintptr_t)&c,
-						.len = 1 };
-		int result = ring_do(&ring, &receive);
+	ring_open(ring);
+	return (struct io_uring_sqe){
+		.opcode = IORING_OP_RECV, .fd = reader, .addr = (uint64_t)(uintptr_t)byte, .len = 1
+	};
+}
 
-		if (result == 0)
-			return;
-		if (result < 0)
-			fail("recv by io_uring");
-	}
+static void do_uring_tcp(void)
+{
+	struct ring ring;
+	char c;
+	struct io_uring_sqe receive = open_ring_on_tcp(&ring, &c);
+	int result;
+
+	while ((result = ring_do(&ring, &receive)) > 0)
+		;
+	if (result < 0)
+		fail("recv by io_uring");
 }
 
 /* It waits for a time, in a ring that has had a request and has none. */
@@ -706,25 +709,18 @@ static void do_uring_idle(void)
 /* A socket, and eventfds that others would use to wake it. */
 static void do_uring_many(void)
 {
-	struct io_uring_sqe receive, wake;
 	uint64_t count;
 	struct ring ring;
-	int reader, writer;
 	char c;
+	struct io_uring_sqe receive = open_ring_on_tcp(&ring, &c);
 
-	tcp_pair(&reader, &writer);
-	helper(send_slowly, writer);
-	close(writer);
-	receive = (struct io_uring_sqe){
-		.opcode = IORING_OP_RECV, .fd = reader, .addr = (uint64_t)(uintptr_t)&c, .len = 1
-	};
-	ring_open(&ring);
 	for (uint64_t i = 1; i <= 4; i++) {
-		wake = (struct io_uring_sqe){ .opcode = IORING_OP_READ,
-					      .fd = eventfd(0, 0),
-					      .addr = (uint64_t)(uintptr_t)&count,
-					      .len = sizeof(count),
-					      .user_data = i };
+		struct io_uring_sqe wake = { .opcode = IORING_OP_READ,
+					     .fd = eventfd(0, 0),
+					     .addr = (uint64_t)(uintptr_t)&count,
+					     .len = sizeof(count),
+					     .user_data = i };
+
 		ring_add(&ring, &wake);
 	}
 	ring_add(&ring, &receive);
