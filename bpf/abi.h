@@ -96,6 +96,7 @@ enum ledger_state {
 	LEDGER_FSYNC = LEDGER_CLASSES,
 	LEDGER_DIRTY_LIMIT, /* held back until others' dirty pages are written */
 	LEDGER_IDLE,        /* io_uring's worker without work: left out of every sum */
+	LEDGER_SEND, /* part of ipc: until somebody takes what it writes to a pipe or socket */
 	LEDGER_STATES,
 };
 
@@ -138,14 +139,14 @@ struct thread {
 	__u32 has_waker; /* a thread, no interrupt, has just woken it: */
 	__u32 waker_tid; /* as in struct edge_key */
 	__u32 waker_pid; /* and its process, 0 if that is not of the job */
-	__u32 pad;
+	__u32 inside;    /* an input marker, see markers.bpf.c */
 	char comm[COMM_LEN];
 };
 
 /*
- * A process's waiting clock runs while its first thread waits for something to work on. All in one word, so
- * that it can be read at any time: its time while it stands, CLOCK_RUNS | when it would have begun while it
- * runs.
+ * A process's waiting clock runs while its training thread (its first one, if user space has named no other) waits for
+ * something to work on; once the process has called an input marker, while any of its threads is inside one. All in one
+ * word, so that it can be read at any time: its time while it stands, CLOCK_RUNS | when it would have begun while it runs.
  */
 #define CLOCK_RUNS (1ULL << 63)
 
@@ -169,9 +170,9 @@ static inline __attribute__((always_inline)) __u64 clock_in_state(__u64 clock, _
 {
 	if (state == LEDGER_RUNQUEUE)
 		return clock;
-	if (state == LEDGER_IPC || state == LEDGER_LOCK || state == LEDGER_NETWORK ||
-	    state == LEDGER_STORAGE_READ || state == LEDGER_STORAGE_META ||
-	    state == LEDGER_STORAGE_FAULT)
+	if (state == LEDGER_IPC || state == LEDGER_SEND || state == LEDGER_LOCK ||
+	    state == LEDGER_NETWORK || state == LEDGER_STORAGE_READ ||
+	    state == LEDGER_STORAGE_META || state == LEDGER_STORAGE_FAULT)
 		return clock_start(clock, now_ns);
 	return clock_read(clock, now_ns);
 }
@@ -196,13 +197,22 @@ struct concurrency {
  * and the one that wakes it are named by their IDs as whystall's PID namespace knows them; waker 0: a thread of the
  * kernel, or one that cannot be seen. An interrupt (a timer, a device) wakes many, and is no edge.
  */
-enum edge_kind { EDGE_IPC, EDGE_LOCK, EDGE_NETWORK, EDGE_STORAGE, EDGE_KINDS };
+enum edge_kind {
+	EDGE_IPC,
+	EDGE_SEND, /* the one that is woken had more to hand over than the other one took */
+	EDGE_LOCK,
+	EDGE_NETWORK,
+	EDGE_STORAGE,
+	EDGE_KINDS,
+};
 
 /* -1: a wait whose end tells nothing about who works for whom. */
 static inline __attribute__((always_inline)) int ledger_edge_kind(__u32 state)
 {
 	if (state == LEDGER_IPC)
 		return EDGE_IPC;
+	if (state == LEDGER_SEND)
+		return EDGE_SEND;
 	if (state == LEDGER_LOCK)
 		return EDGE_LOCK;
 	if (state == LEDGER_NETWORK)
@@ -217,6 +227,7 @@ struct edge_key {
 
 struct edge {
 	__u64 ns[EDGE_KINDS]; /* blocked */
+	__u64 inside_ns;      /* of it, inside an input marker */
 	__u64 waits;
 	__u32 wakee_pid; /* their processes */
 	__u32 waker_pid; /* 0: not of the job */
@@ -239,8 +250,10 @@ struct owner {
 	__u64 ended_waiting_ns[LEDGER_STATES]; /* likewise, while their trainer's clock ran */
 	__u32 rows[OWNER_ROWS];                /* index + 1 */
 	__u64 clock;                           /* the waiting clock */
-	__u32 trainer; /* owner: itself once it has forked, else its parent; itself without one */
-	__u32 pad;
+	__u32 trainer;   /* owner: itself once it has forked, else its parent; itself without one */
+	__u32 clock_tid; /* the thread that the clock follows; 0: its first one. Set by user space */
+	__u32 marked;    /* it has called an input marker: the clock follows these */
+	__u32 inside;    /* so many threads are inside one */
 	char comm[COMM_LEN];
 	char cmdline[CMDLINE_LEN]; /* arguments, each ended by NUL; a name for other kinds */
 };
@@ -391,11 +404,11 @@ static inline __attribute__((always_inline)) int glob_matches(const volatile str
 	return (states & glob->end) != 0;
 }
 
-_Static_assert(sizeof(struct owner) == 592, "struct owner is read by user space");
+_Static_assert(sizeof(struct owner) == 616, "struct owner is read by user space");
 _Static_assert(LEDGER_STATES <= LEDGER_STATE_MASK + 1, "a state is part of a thread's word");
 _Static_assert(sizeof(struct thread) == 48 + 2 * 8 * LEDGER_STATES + 72,
 	       "struct thread is read by user space");
-_Static_assert(sizeof(struct edge) == 8 * EDGE_KINDS + 16, "struct edge is read by user space");
+_Static_assert(sizeof(struct edge) == 8 * EDGE_KINDS + 24, "struct edge is read by user space");
 _Static_assert(sizeof(struct io_key) == 12, "struct io_key is hashed: no padding");
 _Static_assert(sizeof(struct io_row) == 24 + 9 * 8 + 2 * 8 * HISTOGRAM_BUCKETS,
 	       "struct io_row is read by user space");

@@ -103,6 +103,8 @@ static __noinline void edge_add(const struct thread *thread, u32 state, u64 ns)
 	}
 	__sync_fetch_and_add(&edge->ns[kind], ns);
 	__sync_fetch_and_add(&edge->waits, 1);
+	if (thread->inside)
+		__sync_fetch_and_add(&edge->inside_ns, ns);
 }
 
 #endif

@@ -69,10 +69,13 @@ static __always_inline void place_add(u32 place, u32 kind, u64 ns)
 		__sync_fetch_and_add(&file->wait_ns[kind], ns);
 }
 
-/*
- * Its part of the time on its trainer's waiting clock; and if it is the first thread of its process, that
- * one's own clock.
- */
+/* Does the waiting clock of its process follow this thread? */
+static __always_inline bool runs_clock(const struct thread *thread, const struct owner *o)
+{
+	return o->clock_tid ? thread->tid == o->clock_tid : thread->leader;
+}
+
+/* Its part of the time on its trainer's waiting clock; and that of its own process, if it runs it. */
 static __always_inline void clocks_add(struct thread *thread, u32 left, u32 state, u64 now)
 {
 	struct owner *o = owner_of_thread(thread);
@@ -86,7 +89,7 @@ static __always_inline void clocks_add(struct thread *thread, u32 left, u32 stat
 		__sync_fetch_and_add(&thread->waiting_ns[left], clock_ns - thread->clock_ns);
 	thread->trainer = o->trainer;
 	thread->clock_ns = clock_ns;
-	if (thread->leader)
+	if (!o->marked && runs_clock(thread, o))
 		o->clock = clock_in_state(o->clock, state, now);
 }
 

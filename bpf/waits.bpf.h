@@ -117,6 +117,8 @@ static __always_inline void sleep_on_file(struct task_struct *t, const struct ca
 		}
 	}
 	sleep->state = state_of_file(what, state_of_call(kind));
+	if (kind == CALL_WRITE && sleep->state == LEDGER_IPC)
+		sleep->state = LEDGER_SEND;
 	if (what == FD_STORAGE) {
 		sleep->inode = inode_of(file);
 		if (kind == CALL_WRITE && iowait && is_held_back(sleep->inode))

@@ -156,6 +156,7 @@ static int read_owners(struct bpf_maps *maps, struct sample *sample)
 			return -ENOMEM;
 		o->owner = maps->owners[i];
 		o->cgroup[0] = '\0';
+		o->frameworks = 0;
 		if (o->owner.kind == OWNER_PROCESS && note->asked &&
 		    note->start_boot_ns == o->owner.start_boot_ns) {
 			memcpy(o->cgroup, note->cgroup, sizeof(o->cgroup));

@@ -30,9 +30,18 @@ struct disk_sample {
 	uint64_t busy_ms;   /* wraps at 2^32 */
 };
 
+/* What a process has in its memory, a bit each. */
+enum framework {
+	FRAMEWORK_PYTHON = 1,
+	FRAMEWORK_PYTORCH = 2,
+	FRAMEWORK_TENSORFLOW = 4,
+	FRAMEWORK_DALI = 8,
+};
+
 /* An owner, and what user space found out about it. */
 struct owner_sample {
 	struct owner owner;
+	unsigned int frameworks; /* enum framework; 0 as well where nobody has looked */
 	char cgroup[CGROUP_LEN]; /* path, "" where unknown */
 };
 

@@ -47,6 +47,7 @@ static void subtract(struct edge_report *edge, const struct edge_sample *now,
 	edge->waker_pid = (pid_t)now->edge.waker_pid;
 	for (int i = 0; i < EDGE_KINDS; i++)
 		edge->ns[i] = now->edge.ns[i] - (then ? then->edge.ns[i] : 0);
+	edge->inside_ns = now->edge.inside_ns - (then ? then->edge.inside_ns : 0);
 	edge->waits = now->edge.waits - (then ? then->edge.waits : 0);
 }
 

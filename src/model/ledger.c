@@ -9,6 +9,8 @@ uint64_t ledger_class_ns(const struct ledger *ledger, unsigned int class)
 
 	if (class == LEDGER_STORAGE_WRITE)
 		ns += ledger->ns[LEDGER_FSYNC] + ledger->ns[LEDGER_DIRTY_LIMIT];
+	if (class == LEDGER_IPC)
+		ns += ledger->ns[LEDGER_SEND];
 	return ns;
 }
 

@@ -44,6 +44,9 @@ static void add_process(void *to, const void *from)
 
 	x->clock_ns += y->clock_ns;
 	x->trainer_pid = y->trainer_pid;
+	x->clock_tid = y->clock_tid;
+	x->marked = y->marked;
+	x->frameworks |= y->frameworks;
 }
 
 static void add_edge(void *to, const void *from)
@@ -53,6 +56,7 @@ static void add_edge(void *to, const void *from)
 
 	for (int i = 0; i < EDGE_KINDS; i++)
 		x->ns[i] += y->ns[i];
+	x->inside_ns += y->inside_ns;
 	x->waits += y->waits;
 }
 
@@ -152,6 +156,10 @@ static int build_processes(struct loop *loop, const struct sample *from, const s
 			for (int k = 0; k < LEDGER_CLASSES; k++)
 				loop->ended_ns -= from->owners[i].owner.ended_ns[k];
 		p->pid = (pid_t)o->pid;
+		p->ppid = (pid_t)o->ppid;
+		p->clock_tid = o->clock_tid ? (pid_t)o->clock_tid : p->pid;
+		p->marked = o->marked;
+		p->frameworks = to->owners[i].frameworks;
 		p->clock_ns = clock_read(o->clock, to->threads_ns);
 		if (i < from->owner_count &&
 		    from->owners[i].owner.start_boot_ns == o->start_boot_ns)

@@ -18,8 +18,12 @@ struct loop_thread {
 
 struct loop_process {
 	pid_t pid;
+	pid_t ppid; /* when it was first seen */
 	pid_t trainer_pid; /* as far as is known: itself once it has forked, else its parent; 0: not known */
-	uint64_t clock_ns; /* its own waiting clock: its first thread waited */
+	uint64_t clock_ns; /* its own waiting clock: this thread of it waited */
+	pid_t clock_tid;
+	bool marked; /* the clock follows its input markers: any of its threads was inside one */
+	unsigned int frameworks; /* enum framework, a bit each */
 };
 
 /* Threads are in the order of their IDs, processes of theirs, edges of their pairs. */

@@ -79,6 +79,7 @@ struct edge_report {
 	pid_t waker_tid; /* 0: a thread of the kernel */
 	pid_t waker_pid; /* 0: not of the job */
 	uint64_t ns[EDGE_KINDS];
+	uint64_t inside_ns; /* of it, inside an input marker */
 	uint64_t waits;
 };
 

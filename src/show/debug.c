@@ -42,10 +42,8 @@ static void add_concurrency(struct json_builder *b, json_t *list,
 
 /* Kinds of waits by the classes of the ledger that they add up. */
 static const char *const edge_kinds[EDGE_KINDS] = {
-	[EDGE_IPC] = "ipc",
-	[EDGE_LOCK] = "lock",
-	[EDGE_NETWORK] = "network",
-	[EDGE_STORAGE] = "storage",
+	[EDGE_IPC] = "ipc",         [EDGE_SEND] = "send",       [EDGE_LOCK] = "lock",
+	[EDGE_NETWORK] = "network", [EDGE_STORAGE] = "storage",
 };
 
 static void add_id(struct json_builder *b, json_t *row, unsigned int metric, pid_t id)
