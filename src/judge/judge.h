@@ -20,6 +20,7 @@ enum verdict_class {
 	CLASS_GPU,
 	CLASS_SLEEP,
 	CLASS_PIPELINE,
+	CLASS_EXTERNAL, /* waits that were ended by nobody in the job */
 	CLASS_OTHER,
 	BLAME_CLASSES,
 	CLASS_CHECKPOINT = BLAME_CLASSES,
@@ -44,6 +45,14 @@ enum verdict_reason {
 	REASON_SAME_LOCK,    /* an interpreter lock binds: its waits are not for input alone */
 };
 
+/* How a trainer gets its input. */
+enum verdict_input {
+	INPUT_NONE,      /* not seen */
+	INPUT_PROCESSES, /* from other processes */
+	INPUT_THREADS,   /* from threads of its own process */
+	INPUT_OWN,       /* it reads itself, without workers */
+};
+
 /* A thread that the trainer's waits depend on. */
 struct producer {
 	pid_t tid, pid;
@@ -55,15 +64,32 @@ struct producer {
 
 struct verdict {
 	pid_t pid; /* of the trainer */
+	pid_t tid; /* of its thread that runs the loop */
 	enum verdict_class class;
 	enum verdict_confidence confidence;
-	enum verdict_reason reason;      /* for CLASS_UNKNOWN */
-	double startup_s;                /* of the run, before the steady part */
-	double steady_s;                 /* L */
-	double waited_s;                 /* W, for input */
+	enum verdict_reason reason; /* for CLASS_UNKNOWN */
+	double startup_s;           /* of the run, before the steady part */
+	enum verdict_class
+		startup_class; /* what its process did then: CLASS_UNKNOWN where nothing has most */
+	double steady_s;       /* L */
+	double waited_s;       /* W, for input */
+	bool share_known;      /* else waited_s and input_bound_pct have no meaning */
 	double input_bound_pct;          /* W of L */
 	double blame_pct[BLAME_CLASSES]; /* sum up to 100; all 0 where it does not wait */
-	double overlap_lost; /* 0: batches are made ahead, 1: trainer and producers take turns */
+	unsigned int interval_classes
+		[VERDICT_CLASSES]; /* stretches of the steady part, each judged alone */
+	enum verdict_input input;
+	bool marked; /* the framework's own "next batch" tells what a wait for input is */
+	unsigned int frameworks; /* enum framework of collect/sample.h, a bit each */
+	bool interpreter_lock;   /* threads of one process keep one processor busy, by turns */
+	unsigned int
+		workers; /* processes, or threads of its own, that make its input, idle ones included */
+	unsigned int replaced; /* workers that ended in the steady part */
+	double cpus;           /* that the job may use */
+	double busy_cpus;      /* that the job kept busy, in the steady part, on average */
+	double own_write_s; /* the loop's thread: writing and opening files, of the steady part */
+	double own_runqueue_s; /* likewise, waiting for a processor */
+	double overlap_lost;   /* 0: batches are made ahead, 1: trainer and producers take turns */
 	struct producer *producers; /* the busiest on the clock first */
 	size_t producer_count;
 };

@@ -15,19 +15,13 @@ enum {
 };
 
 static const char *const class_names[VERDICT_CLASSES] = {
-	[CLASS_STORAGE] = "storage",
-	[CLASS_CPU] = "cpu",
-	[CLASS_RUNQUEUE] = "runqueue",
-	[CLASS_LOCK] = "lock",
-	[CLASS_NETWORK] = "network",
-	[CLASS_GPU] = "gpu",
-	[CLASS_SLEEP] = "sleep",
-	[CLASS_PIPELINE] = "pipeline",
-	[CLASS_OTHER] = "other",
-	[CLASS_CHECKPOINT] = "checkpoint",
-	[CLASS_NOT_INPUT_BOUND] = "not-input-bound",
-	[CLASS_MIXED] = "mixed",
-	[CLASS_UNKNOWN] = "unknown",
+	[CLASS_STORAGE] = "storage",       [CLASS_CPU] = "cpu",
+	[CLASS_RUNQUEUE] = "runqueue",     [CLASS_LOCK] = "lock",
+	[CLASS_NETWORK] = "network",       [CLASS_GPU] = "gpu",
+	[CLASS_SLEEP] = "sleep",           [CLASS_PIPELINE] = "pipeline",
+	[CLASS_EXTERNAL] = "external",     [CLASS_OTHER] = "other",
+	[CLASS_CHECKPOINT] = "checkpoint", [CLASS_NOT_INPUT_BOUND] = "not-input-bound",
+	[CLASS_MIXED] = "mixed",           [CLASS_UNKNOWN] = "unknown",
 };
 
 static const char *const confidence_names[] = { "low", "medium", "high" };
