@@ -254,6 +254,8 @@ struct owner {
 	__u32 clock_tid; /* the thread that the clock follows; 0: its first one. Set by user space */
 	__u32 marked;    /* it has called an input marker: the clock follows these */
 	__u32 inside;    /* so many threads are inside one */
+	__u32 assigned;  /* user space has set `trainer`: children work for the same one */
+	__u32 pad;
 	char comm[COMM_LEN];
 	char cmdline[CMDLINE_LEN]; /* arguments, each ended by NUL; a name for other kinds */
 };
@@ -404,7 +406,7 @@ static inline __attribute__((always_inline)) int glob_matches(const volatile str
 	return (states & glob->end) != 0;
 }
 
-_Static_assert(sizeof(struct owner) == 616, "struct owner is read by user space");
+_Static_assert(sizeof(struct owner) == 624, "struct owner is read by user space");
 _Static_assert(LEDGER_STATES <= LEDGER_STATE_MASK + 1, "a state is part of a thread's word");
 _Static_assert(sizeof(struct thread) == 48 + 2 * 8 * LEDGER_STATES + 72,
 	       "struct thread is read by user space");

@@ -215,7 +215,7 @@ static __always_inline void thread_enter(struct task_struct *t, u32 owner, bool 
 
 /*
  * A process of the job has a child in it. As far as can be told by now, a parent is a trainer and its
- * children work for it.
+ * children work for it; user space, which sees who waits for whom, may know better.
  */
 static __always_inline void owner_set_parent(u32 child, u32 parent)
 {
@@ -224,8 +224,9 @@ static __always_inline void owner_set_parent(u32 child, u32 parent)
 
 	if (child < OWNER_FIRST || parent < OWNER_FIRST || !o || !new)
 		return;
-	new->trainer = parent;
-	o->trainer = parent;
+	if (!o->assigned)
+		o->trainer = parent;
+	new->trainer = o->trainer;
 }
 
 /* The process of `leader` ends with its last thread; nothing happens while it has one, or a second time. */

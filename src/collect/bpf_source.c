@@ -531,6 +531,18 @@ int bpf_source_tidy(struct bpf_source *source, struct fault *fault)
 	return err ? err : bpf_maps_tidy(&source->maps, fault);
 }
 
+void bpf_source_assign(struct bpf_source *source, uint32_t owner, uint64_t start_boot_ns,
+		       uint32_t trainer, pid_t clock_tid)
+{
+	struct owner *o = owner < source->maps.max_owners ? &source->maps.owners[owner] : NULL;
+
+	if (!o || trainer >= source->maps.max_owners || o->start_boot_ns != start_boot_ns)
+		return;
+	__atomic_store_n(&o->assigned, 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&o->trainer, trainer, __ATOMIC_RELAXED);
+	__atomic_store_n(&o->clock_tid, (uint32_t)clock_tid, __ATOMIC_RELAXED);
+}
+
 bool bpf_source_job_found(const struct bpf_source *source)
 {
 	return __atomic_load_n(&source->skel->data->owners_used, __ATOMIC_RELAXED) > OWNER_FIRST;

@@ -65,6 +65,13 @@ int bpf_source_find_joined(struct bpf_source *source, struct fault *fault);
  */
 void bpf_source_settle(const struct bpf_source *source);
 
+/*
+ * The process with this place in samples' owners works for that at `trainer`, and its waiting clock follows its thread
+ * `clock_tid`. Nothing happens if the place has another process by now, which started at another time.
+ */
+void bpf_source_assign(struct bpf_source *source, uint32_t owner, uint64_t start_boot_ns,
+		       uint32_t trainer, pid_t clock_tid);
+
 /* Has any process of the job been found so far? */
 bool bpf_source_job_found(const struct bpf_source *source);
 

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "commands/commands.h"
+#include "commands/follow.h"
 #include "commands/session.h"
 #include "judge/judge.h"
 #include "model/loop.h"
@@ -34,12 +35,26 @@ static const char doc[] =
 	"Exit status: 0, or PROGRAM's own (128+N for signal N); 1 for a failure, 64 for wrong usage, "
 	"77 when not permitted or not supported here, 126 or 127 when PROGRAM cannot be run or found.";
 
-enum { OPTION_THREADS = 0x200 };
+enum { OPTION_THREADS = 0x200, OPTION_TRAINER };
 
 static const struct argp_option table[] = {
+	{ "trainer", OPTION_TRAINER, "PID", 0,
+	  "This process is the trainer, whatever it looks like, and there is no other", 2 },
 	{ "threads", OPTION_THREADS, NULL, 0, "A row for each thread too: where its time went", 2 },
 	{ 0 },
 };
+
+static int parse_trainer(struct options *options, const char *arg)
+{
+	uint64_t pid;
+	int err = count_parse(arg, INT32_MAX, &pid);
+
+	if (err)
+		return fault_set_exit(&options->fault, EXIT_USAGE, err,
+				      "--trainer takes a process ID, not \"%s\"", arg);
+	options->trainer = (pid_t)pid;
+	return 0;
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -49,6 +64,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case ARGP_KEY_INIT:
 		state->child_inputs[0] = options;
 		return 0;
+	case OPTION_TRAINER:
+		return -parse_trainer(options, arg);
 	case OPTION_THREADS:
 		options->threads = true;
 		return 0;
@@ -74,6 +91,9 @@ static int choose_target(struct options *options, struct fault *fault)
 	if (options->threads && options->target.all)
 		return fault_set_exit(fault, EXIT_USAGE, -EINVAL,
 				      "--threads needs a job: with -a threads have no rows");
+	if (options->trainer && options->target.all)
+		return fault_set_exit(fault, EXIT_USAGE, -EINVAL,
+				      "--trainer needs a job: with -a nobody's waits are followed");
 	if (options->threads && !options->shower->has_threads)
 		return fault_set_exit(
 			fault, EXIT_USAGE, -EINVAL,
@@ -126,7 +146,8 @@ static int print_report(struct session *session, const struct sample *from, cons
 	int err = report_build(&report, from, to, options->target.all, &options->devices);
 
 	if (!err) {
-		err = judge_all(&verdicts, stretches->list, stretches->count, processors());
+		err = judge_all(&verdicts, stretches->list, stretches->count, options->trainer,
+				processors());
 		context.verdicts = &verdicts;
 		if (!err)
 			err = options->shower->report(session->output.stream, &report, &context);
@@ -144,6 +165,7 @@ struct reading {
 	struct sample ticks[2];    /* of threads, at intervals: the last two */
 	size_t tick;               /* how many so far */
 	const struct sample *last; /* of threads: `from`, then one of `ticks` */
+	struct follow follow;
 	struct stretches stretches;
 };
 
@@ -154,6 +176,7 @@ static void reading_free(struct reading *reading)
 	sample_free(&reading->ticks[0]);
 	sample_free(&reading->ticks[1]);
 	stretches_free(&reading->stretches);
+	follow_free(&reading->follow);
 }
 
 /* The time since the last interval, at its end or at that of the run. */
@@ -168,6 +191,8 @@ static int read_stretch(struct session *session, struct reading *reading, struct
 	if (err)
 		return err;
 	err = stretches_add(&reading->stretches, reading->last, next);
+	if (!err)
+		err = follow_tick(&reading->follow, session->source, reading->last, next);
 	reading->last = next;
 	return err ? fault_set(fault, err, "out of memory") : 0;
 }
@@ -182,6 +207,7 @@ static int run(struct session *session, struct reading *reading, struct fault *f
 	if (!err)
 		err = bpf_source_read_files(session->source, &reading->from, false, fault);
 	reading->last = &reading->from;
+	reading->follow.trainer = session->options->trainer;
 	if (!err)
 		err = session_start(session, fault);
 	while (!err) {

@@ -21,6 +21,7 @@ struct options {
 	const char *output; /* NULL: standard output */
 	uint32_t max_keys;
 	bool for_judge; /* read what a verdict needs: see bpf_source_options */
+	pid_t trainer;  /* --trainer; 0: found by itself */
 	bool threads;   /* --threads */
 	bool verbose;
 	bool quiet;

@@ -7,9 +7,9 @@
 #include "model/report.h"
 
 enum advice_kind {
-	ADVICE_MORE_WORKERS,       /* PyTorch num_workers; tf.data num_parallel_calls; any: more of them */
-	ADVICE_ADD_WORKERS,        /* num_workers=0 as it is now */
-	ADVICE_PREFETCH,           /* batches ahead: prefetch_factor, Dataset.prefetch */
+	ADVICE_MORE_WORKERS, /* PyTorch num_workers; tf.data num_parallel_calls; any: more of them */
+	ADVICE_ADD_WORKERS,  /* num_workers=0 as it is now */
+	ADVICE_PREFETCH,     /* batches ahead: prefetch_factor, Dataset.prefetch */
 	ADVICE_PARALLEL_READS,     /* interleave, several files at once */
 	ADVICE_PROCESSES,          /* in place of threads, under an interpreter's lock */
 	ADVICE_FEWER_WORKERS,      /* than processors */
@@ -17,10 +17,10 @@ enum advice_kind {
 	ADVICE_RAISE_LIMIT,        /* of the control group: waits above the block layer */
 	ADVICE_PACK_FILES,         /* many small files: pack them into few large ones */
 	ADVICE_READ_AHEAD,         /* small reads of large files, one after the other */
-	ADVICE_CACHE,              /* the files fit into memory: cache them, or copy them to a faster disk */
-	ADVICE_LESS_CPU,           /* cheaper preprocessing: offline, on the accelerator, or cached */
-	ADVICE_MOVE_CHECKPOINTS,   /* asynchronously, or to a faster file system */
-	ADVICE_CONNECTIONS,        /* network: more requests at once, larger objects */
+	ADVICE_CACHE,    /* the files fit into memory: cache them, or copy them to a faster disk */
+	ADVICE_LESS_CPU, /* cheaper preprocessing: offline, on the accelerator, or cached */
+	ADVICE_MOVE_CHECKPOINTS, /* asynchronously, or to a faster file system */
+	ADVICE_CONNECTIONS,      /* network: more requests at once, larger objects */
 	ADVICE_KINDS,
 };
 

@@ -32,17 +32,18 @@ enum verdict_class {
 
 enum verdict_confidence { CONFIDENCE_LOW, CONFIDENCE_MEDIUM, CONFIDENCE_HIGH };
 
-/* Why there is no answer. */
+/* Why there is no answer, or only half of one. */
 enum verdict_reason {
 	REASON_NONE,
 	REASON_SHORT,        /* too little time, or too few waits */
 	REASON_NO_INPUT,     /* it waits, but for no thread that is seen to make input */
 	REASON_SAME_PROCESS, /* threads of its own process make it, and maybe its step */
-	REASON_OWN_READS,    /* it reads its data itself */
-	REASON_ENDED,        /* threads ended of which no row was kept */
-	REASON_APART,        /* its producers worked at different times */
-	REASON_UNCLEAR,      /* most of what it waited for was ended by others than its producers */
-	REASON_SAME_LOCK,    /* an interpreter lock binds: its waits are not for input alone */
+	REASON_OWN_CPU, /* it makes its data itself: what it computes for that is not told from its step */
+	REASON_NO_MARKER, /* TensorFlow without the function that tells input from step */
+	REASON_ENDED,     /* threads ended of which no row was kept */
+	REASON_APART,     /* its producers worked at different times */
+	REASON_UNCLEAR,   /* most of what it waited for was ended by others than its producers */
+	REASON_SAME_LOCK, /* an interpreter lock binds: its waits are not for input alone */
 };
 
 /* How a trainer gets its input. */
@@ -56,8 +57,9 @@ enum verdict_input {
 /* A thread that the trainer's waits depend on. */
 struct producer {
 	pid_t tid, pid;
-	double busy_s;                 /* of the steady part: all but ipc and lock */
-	double on_clock_s;             /* the same while the trainer waited */
+	double busy_s;     /* of the steady part: all but ipc and lock */
+	double on_clock_s; /* the same while the trainer waited */
+	double locked_s; /* while the trainer waited: it waited for a lock that another producer held */
 	double blame_s[BLAME_CLASSES]; /* that by class */
 	bool critical;                 /* it worked nearly all of the time that any of them did */
 };
@@ -98,7 +100,12 @@ struct verdict {
  * Judge the steady part of one trainer's run. `cpus`: processors that the job may use. Returns 0 or -ENOMEM; free the
  * verdict with verdict_free().
  */
-int judge(struct verdict *verdict, const struct loop *steady, pid_t trainer, double cpus);
+int judge(struct verdict *verdict, const struct loop *steady, pid_t trainer, pid_t tid,
+	  double cpus);
+
+/* The same for a stretch of it alone, however short. */
+int judge_stretch(struct verdict *verdict, const struct loop *stretch, pid_t trainer, pid_t tid,
+		  double cpus);
 
 void verdict_free(struct verdict *verdict);
 
@@ -108,10 +115,12 @@ struct verdicts {
 };
 
 /*
- * Judge each trainer of a run, in its steady part: from the first to the last of `count` stretches in which it and those
- * who make its input waited for each other again and again. Returns 0 or -ENOMEM; free with verdicts_free().
+ * Judge each trainer of a run, or the one process `only` if that is not 0, in its steady part: from the first to the last of
+ * `count` stretches in which it and those who make its input waited for each other again and again. `cpus`: processors that the
+ * job may use. Returns 0 or -ENOMEM; free with verdicts_free().
  */
-int judge_all(struct verdicts *verdicts, const struct loop *stretches, size_t count, double cpus);
+int judge_all(struct verdicts *verdicts, const struct loop *stretches, size_t count, pid_t only,
+	      double cpus);
 
 void verdicts_free(struct verdicts *verdicts);
 

@@ -35,6 +35,7 @@ static void add_thread(void *to, const void *from)
 
 	ledger_add(&x->all, &y->all);
 	ledger_add(&x->waiting, &y->waiting);
+	x->ended = x->ended || y->ended;
 }
 
 static void add_process(void *to, const void *from)
@@ -43,6 +44,8 @@ static void add_process(void *to, const void *from)
 	const struct loop_process *y = from;
 
 	x->clock_ns += y->clock_ns;
+	x->owner = y->owner;
+	x->start_boot_ns = y->start_boot_ns;
 	x->trainer_pid = y->trainer_pid;
 	x->clock_tid = y->clock_tid;
 	x->marked = y->marked;
@@ -130,6 +133,7 @@ static int build_threads(struct loop *loop, const struct sample *from, const str
 		t->tid = (pid_t)thread->tid;
 		t->pid = (pid_t)to->owners[owner].owner.pid;
 		t->start_ns = thread->start_ns;
+		t->ended = thread->life == THREAD_ENDED;
 		ledger_of_thread(&t->all, from, to, i, LEDGER_ALL);
 		ledger_of_thread(&t->waiting, from, to, i, LEDGER_WAITING);
 		if (ledger_wall_ns(&t->all))
@@ -156,7 +160,9 @@ static int build_processes(struct loop *loop, const struct sample *from, const s
 			for (int k = 0; k < LEDGER_CLASSES; k++)
 				loop->ended_ns -= from->owners[i].owner.ended_ns[k];
 		p->pid = (pid_t)o->pid;
+		p->owner = (uint32_t)i;
 		p->ppid = (pid_t)o->ppid;
+		p->start_boot_ns = o->start_boot_ns;
 		p->clock_tid = o->clock_tid ? (pid_t)o->clock_tid : p->pid;
 		p->marked = o->marked;
 		p->frameworks = to->owners[i].frameworks;

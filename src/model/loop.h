@@ -12,13 +12,16 @@
 struct loop_thread {
 	pid_t tid, pid;
 	uint64_t start_ns; /* of its ledger: tells threads with the same ID apart */
+	bool ended;
 	struct ledger all;
 	struct ledger waiting; /* the part in which its trainer's waiting clock ran */
 };
 
 struct loop_process {
 	pid_t pid;
-	pid_t ppid; /* when it was first seen */
+	uint32_t owner;         /* of the last sample */
+	pid_t ppid;             /* when it was first seen */
+	uint64_t start_boot_ns; /* tells it from an earlier one with its PID */
 	pid_t trainer_pid; /* as far as is known: itself once it has forked, else its parent; 0: not known */
 	uint64_t clock_ns; /* its own waiting clock: this thread of it waited */
 	pid_t clock_tid;

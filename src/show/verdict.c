@@ -31,10 +31,12 @@ static const char *const class_words[VERDICT_CLASSES] = {
 	[CLASS_STORAGE] = "its producers wait for storage",
 	[CLASS_CPU] = "its producers are busy on the CPU",
 	[CLASS_RUNQUEUE] = "threads wait for a processor",
+	[CLASS_LOCK] = "threads wait for one another's lock",
 	[CLASS_NETWORK] = "its producers wait for the network",
 	[CLASS_GPU] = "its producers wait for the GPU",
 	[CLASS_SLEEP] = "its producers sleep",
 	[CLASS_PIPELINE] = "the trainer and its producers take turns",
+	[CLASS_EXTERNAL] = "it waits for processes outside the job",
 	[CLASS_OTHER] = "its producers wait for something else",
 	[CLASS_CHECKPOINT] = "it writes checkpoints itself",
 	[CLASS_NOT_INPUT_BOUND] = "input is there when it is needed",
@@ -48,7 +50,10 @@ static const char *const reason_words[] = {
 	[REASON_SAME_PROCESS] = "threads of its own process make its input, and maybe its step",
 	[REASON_UNCLEAR] = "much of what it waits for is not ended by its producers",
 	[REASON_SAME_LOCK] = "its threads share a lock that keeps one processor busy",
-	[REASON_OWN_READS] = "it reads its data itself",
+	[REASON_OWN_CPU] =
+		"it makes its data itself: preprocessing in its own thread is not separable from its step",
+	[REASON_NO_MARKER] =
+		"this TensorFlow does not export the function that tells input from step",
 	[REASON_ENDED] = "threads ended before they could be looked at",
 	[REASON_APART] =
 		"its producers worked at different times, and when nobody did is not known",

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* While a job runs: find out who works for whom, and have the waiting clocks follow. */
+#ifndef WHYSTALL_COMMANDS_FOLLOW_H
+#define WHYSTALL_COMMANDS_FOLLOW_H
+
+#include "collect/bpf_source.h"
+#include "model/loop.h"
+
+/* Begins as { .trainer = ... }. */
+struct follow {
+	pid_t trainer; /* named by the user; 0: none */
+	struct loop seen;
+	unsigned int ticks;
+};
+
+/* Take in the time between two samples, and tell BPF who works for whom. Returns 0 or -ENOMEM. */
+int follow_tick(struct follow *follow, struct bpf_source *source, const struct sample *from,
+		const struct sample *to);
+
+void follow_free(struct follow *follow);
+
+#endif

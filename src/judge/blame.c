@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "judge/blame.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/units.h"
+#include "model/edges.h"
+
+static const double critical_share = 0.9; /* of the busiest producer */
+static const double least_blame = 0.6;    /* for a class of its own */
+static const double least_locked = 0.4;   /* of the producers' time on the clock */
+static const double least_side = 0.25;    /* of the loop, for the shorter side */
+
+enum verdict_class blame_class(unsigned int class)
+{
+	switch (class) {
+	case LEDGER_CPU:
+		return CLASS_CPU;
+	case LEDGER_RUNQUEUE:
+		return CLASS_RUNQUEUE;
+	case LEDGER_STORAGE_READ:
+	case LEDGER_STORAGE_WRITE:
+	case LEDGER_STORAGE_META:
+	case LEDGER_STORAGE_FAULT:
+		return CLASS_STORAGE;
+	case LEDGER_NETWORK:
+		return CLASS_NETWORK;
+	case LEDGER_GPU:
+		return CLASS_GPU;
+	case LEDGER_SLEEP:
+		return CLASS_SLEEP;
+	default:
+		return CLASS_OTHER;
+	}
+}
+
+/*
+ * The clock also runs in waits of the trainer that are not for input. When in it these were is not known: of what others did
+ * on the clock this part is taken.
+ */
+static double share_of_clock(const struct verdict *v, const struct case_file *c)
+{
+	return c->clock_s > 0 ? fmin(1, v->waited_s / c->clock_s) : 0;
+}
+
+/* Of its waits of this kind, the part that was ended by such threads. */
+typedef bool waker_fn(const struct case_file *c, const struct edge_report *edge, ssize_t waker);
+
+static double part_ended_by(const struct case_file *c, size_t thread, enum edge_kind kind,
+			    waker_fn *is_such)
+{
+	uint64_t all = 0, such = 0;
+
+	for (size_t k = c->ends.by_wakee.first[thread]; k < c->ends.by_wakee.first[thread + 1];
+	     k++) {
+		size_t edge = c->ends.by_wakee.list[k];
+		const struct edge_report *e = &c->loop->edges[edge];
+
+		all += e->ns[kind];
+		such += is_such(c, e, c->ends.waker[edge]) ? e->ns[kind] : 0;
+	}
+	return all ? (double)such / (double)all : 0;
+}
+
+/* Another one that makes input, and works. */
+static bool is_producer(const struct case_file *c, const struct edge_report *edge, ssize_t waker)
+{
+	(void)edge;
+	return waker >= 0 && &c->loop->threads[waker] != c->thread &&
+	       (case_is_input(c, (size_t)waker) || case_is_sibling(c, (size_t)waker)) &&
+	       own_s(&c->loop->threads[waker].all) > LEAST_BUSY * c->wall_s;
+}
+
+/* A thread of a process outside the job. */
+static bool is_outsider(const struct case_file *c, const struct edge_report *edge, ssize_t waker)
+{
+	(void)c;
+	return waker < 0 && edge->waker_tid && !edge->waker_pid;
+}
+
+static void add_blame(struct producer *p, enum verdict_class class, double seconds)
+{
+	p->blame_s[class] += seconds;
+	p->on_clock_s += seconds;
+}
+
+static void add_producer(struct verdict *v, const struct case_file *c, size_t thread)
+{
+	const struct loop_thread *t = &c->loop->threads[thread];
+	struct producer *p = &v->producers[v->producer_count++];
+	double part = share_of_clock(v, c);
+
+	*p = (struct producer){ .tid = t->tid, .pid = t->pid, .busy_s = own_s(&t->all) };
+	for (unsigned int class = 0; class < LEDGER_CLASSES; class ++)
+		if (class_is_own(class))
+			add_blame(p, blame_class(class), part * class_s(&t->waiting, class));
+	p->locked_s = part * class_s(&t->waiting, LEDGER_LOCK) *
+		      part_ended_by(c, thread, EDGE_LOCK, is_producer);
+	add_blame(p, CLASS_EXTERNAL,
+		  part * class_s(&t->waiting, LEDGER_IPC) *
+			  part_ended_by(c, thread, EDGE_IPC, is_outsider));
+}
+
+static int by_clock(const void *a, const void *b)
+{
+	const struct producer *x = a, *y = b;
+
+	return (x->on_clock_s < y->on_clock_s) - (x->on_clock_s > y->on_clock_s);
+}
+
+/* Inside a marker the trainer's own thread may work for itself. */
+static bool may_produce(const struct case_file *c, size_t thread)
+{
+	return case_is_input(c, thread) &&
+	       (c->process->marked || &c->loop->threads[thread] != c->thread);
+}
+
+/* One that sleeps by the clock, and whom nobody waits for, only looks after something. */
+static bool is_busy(const struct case_file *c, size_t thread)
+{
+	const struct loop_thread *t = &c->loop->threads[thread];
+
+	return own_s(&t->all) > LEAST_BUSY * c->wall_s &&
+	       (c->reached[thread] || class_s(&t->all, LEDGER_SLEEP) < own_s(&t->all) / 2);
+}
+
+static bool has_outside(const struct case_file *c)
+{
+	for (size_t i = 0; i < c->loop->thread_count; i++)
+		if (c->part[i] == PART_OUTSIDE)
+			return true;
+	return false;
+}
+
+void blame_find_producers(struct verdict *v, const struct case_file *c)
+{
+	bool outside = has_outside(c);
+
+	for (size_t i = 0; i < c->loop->thread_count; i++)
+		if ((may_produce(c, i) || (outside && case_is_sibling(c, i))) && is_busy(c, i))
+			add_producer(v, c, i);
+	if (v->producer_count)
+		qsort(v->producers, v->producer_count, sizeof(*v->producers), by_clock);
+}
+
+static enum verdict_class largest_blame(const struct verdict *v)
+{
+	int largest = 0;
+
+	for (int class = 1; class < BLAME_CLASSES; class ++)
+		if (v->blame_pct[class] > v->blame_pct[largest])
+			largest = class;
+	return v->blame_pct[largest] > 100 * least_blame ? (enum verdict_class)largest :
+							   CLASS_MIXED;
+}
+
+/* By what the critical producers did on the clock; `idle`: the part in which not even they worked, the pipeline's. */
+static void share_out(struct verdict *v, double idle)
+{
+	double mix[BLAME_CLASSES] = { 0 }, sum = 0;
+
+	for (size_t i = 0; i < v->producer_count; i++)
+		for (int class = 0; v->producers[i].critical && class < BLAME_CLASSES; class ++) {
+			mix[class] += v->producers[i].blame_s[class];
+			sum += v->producers[i].blame_s[class];
+		}
+	for (int class = 0; class < BLAME_CLASSES; class ++)
+		v->blame_pct[class] = sum > 0 ? 100 * (1 - idle) * mix[class] / sum : 0;
+	v->blame_pct[CLASS_PIPELINE] += sum > 0 ? 100 * idle : 100;
+}
+
+/* Where producers wait for one another much, that is what the trainer waits for. Returns whether they do. */
+static bool count_locks(struct verdict *v)
+{
+	double locked = 0, own = 0;
+
+	for (size_t i = 0; i < v->producer_count; i++) {
+		locked += v->producers[i].locked_s;
+		own += v->producers[i].on_clock_s;
+	}
+	if (locked <= 0 || locked < least_locked * (locked + own))
+		return false;
+	for (size_t i = 0; i < v->producer_count; i++)
+		add_blame(&v->producers[i], CLASS_LOCK, v->producers[i].locked_s);
+	qsort(v->producers, v->producer_count, sizeof(*v->producers), by_clock);
+	return true;
+}
+
+/* How many of its producers lived at the same time, on average. */
+static double living_at_once(const struct verdict *v, const struct case_file *c)
+{
+	double lived_s = 0;
+
+	for (size_t i = 0; i < v->producer_count; i++) {
+		ssize_t at = case_find_thread(c->loop, v->producers[i].tid);
+
+		if (at >= 0)
+			lived_s += duration_seconds(ledger_wall_ns(&c->loop->threads[at].all));
+	}
+	return fmax(1, lived_s / c->wall_s);
+}
+
+/*
+ * When no producer worked is not seen, only how long each did. All together they worked for at least as long as the busiest
+ * one, and as all of them if as many as lived at the same time always worked at the same time; at most for the sum (they may
+ * have worked one after another). The blame is right if both give the same class. Inside a marker there is no doubt: the trainer
+ * waits for what its pipeline does, and whichever thread of a pool does it.
+ */
+bool blame_share(struct verdict *v, const struct case_file *c)
+{
+	double top = 0, all = 0, longest;
+	bool locked = count_locks(v);
+	enum verdict_class least;
+
+	for (size_t i = 0; i < v->producer_count; i++) {
+		struct producer *p = &v->producers[i];
+
+		top = fmax(top, p->on_clock_s);
+		all += p->on_clock_s;
+	}
+	for (size_t i = 0; i < v->producer_count; i++)
+		v->producers[i].critical =
+			v->marked || v->producers[i].on_clock_s >= critical_share * top;
+	share_out(v, 1 - fmin(1, all / v->waited_s));
+	least = largest_blame(v);
+	if (v->marked) {
+		v->class = least;
+		return true;
+	}
+	longest = fmax(top, all / living_at_once(v, c));
+	share_out(v, 1 - fmin(1, longest / v->waited_s));
+	v->class = locked && v->blame_pct[CLASS_LOCK] >= 100 * least_locked ? CLASS_LOCK :
+									      largest_blame(v);
+	return v->class == CLASS_LOCK || v->class == least;
+}
+
+void blame_share_own(struct verdict *v, const struct case_file *c)
+{
+	const struct ledger *all = &c->thread->all;
+	double network = class_s(all, LEDGER_NETWORK), reading = reading_s(all);
+
+	for (int class = 0; class < BLAME_CLASSES; class ++)
+		v->blame_pct[class] = 0;
+	v->blame_pct[CLASS_NETWORK] = 100 * network / reading;
+	v->blame_pct[CLASS_STORAGE] = 100 * (reading - network) / reading;
+	v->class = largest_blame(v);
+}
+
+/* Two sides near balance cost 9 % more than the larger one alone. */
+static double soft_max(double a, double b)
+{
+	double top = fmax(a, b);
+
+	return top > 0 ? top * pow(pow(a / top, 8) + pow(b / top, 8), 0.125) : 0;
+}
+
+/* How long the producers need for what they made, if nothing held them up. */
+static double producing_s(const struct verdict *v)
+{
+	double longest = 0, all = 0, on_clock = 0, at_once;
+
+	for (size_t i = 0; i < v->producer_count; i++) {
+		longest = fmax(longest, v->producers[i].busy_s);
+		all += v->producers[i].busy_s;
+		on_clock += v->producers[i].on_clock_s;
+	}
+	if (!v->producer_count || v->producers[0].on_clock_s >= critical_share * v->waited_s)
+		return longest;
+	at_once = fmax(1, on_clock / v->waited_s);
+	return fmin(v->steady_s, all / at_once);
+}
+
+double blame_overlap_lost(const struct verdict *v)
+{
+	double step = v->steady_s - v->waited_s, make = producing_s(v), least, lost;
+
+	least = soft_max(step, fmax(make, v->steady_s * v->busy_cpus / v->cpus));
+	lost = fmin(fmin(step, make), v->steady_s - least);
+	return fmin(step, make) > least_side * v->steady_s && lost > 0 ? lost / fmin(step, make) :
+									 0;
+}
+
+bool blame_interpreter_lock(const struct case_file *c, bool *trainer)
+{
+	double cpu = 0;
+	int threads = 0;
+
+	*trainer = false;
+	for (size_t i = 0; i < c->loop->thread_count; i++) {
+		const struct loop_thread *t = &c->loop->threads[i];
+
+		if (t->pid != c->process->pid ||
+		    class_s(&t->all, LEDGER_CPU) <= LEAST_BUSY * c->wall_s ||
+		    class_s(&t->all, LEDGER_LOCK) <= LEAST_BUSY * c->wall_s)
+			continue;
+		cpu += class_s(&t->all, LEDGER_CPU);
+		threads++;
+		*trainer = *trainer || t == c->thread;
+	}
+	return threads >= 2 && cpu >= 0.85 * c->wall_s && cpu <= 1.08 * c->wall_s;
+}

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "judge/roles.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/order.h"
+#include "judge/case.h"
+
+/* Things that two processes have handed each other. A parent waits for its child's start, and for its end. */
+enum { TIED_WAITS = 4, MAX_DEPTH = 64 };
+
+/* Of the time seen: a thread with less of its own only looks on. */
+static const double least_of_loop = 0.02;
+
+/* A process and an ancestor of it that it exchanges things with. */
+struct tie {
+	pid_t pid, ancestor;
+	unsigned int distance;
+	uint64_t waits;
+};
+
+static int by_pid_and_distance(const void *a, const void *b)
+{
+	const struct tie *x = a, *y = b;
+	int order = compare_numbers((uint64_t)x->pid, (uint64_t)y->pid);
+
+	return order ? order : compare_numbers(x->distance, y->distance);
+}
+
+/* How many generations above, 0 if it is no ancestor. */
+static unsigned int distance(const struct loop *loop, pid_t pid, pid_t ancestor)
+{
+	for (unsigned int i = 1; i < MAX_DEPTH; i++) {
+		const struct loop_process *p = loop_find_process(loop, pid);
+
+		if (!p || !p->ppid)
+			return 0;
+		if (p->ppid == ancestor)
+			return i;
+		pid = p->ppid;
+	}
+	return 0;
+}
+
+/* In the order of PIDs, the nearest ancestor first; `trainer` stands before all of them. */
+static struct tie *find_ties(const struct loop *loop, pid_t trainer, size_t *count)
+{
+	struct tie *ties = calloc(loop->edge_count + 1, sizeof(*ties));
+
+	*count = 0;
+	for (size_t k = 0; ties && k < loop->edge_count; k++) {
+		pid_t one = loop->edges[k].wakee_pid, other = loop->edges[k].waker_pid;
+		struct tie *tie = &ties[*count];
+
+		if (!one || !other || one == other)
+			continue;
+		*tie = (struct tie){ .waits = loop->edges[k].waits };
+		if (one == trainer || other == trainer) {
+			tie->pid = one == trainer ? other : one;
+			tie->ancestor = trainer;
+			++*count;
+			continue;
+		}
+		tie->distance = distance(loop, one, other);
+		tie->pid = tie->distance ? one : other;
+		tie->ancestor = tie->distance ? other : one;
+		if (!tie->distance)
+			tie->distance = distance(loop, other, one);
+		if (tie->distance)
+			++*count;
+	}
+	if (ties)
+		qsort(ties, *count, sizeof(*ties), by_pid_and_distance);
+	return ties;
+}
+
+/* Of a process whose ties come first: the nearest ancestor with enough of them, 0 if there is none. */
+static pid_t tied_to(const struct tie *ties, size_t count, pid_t pid)
+{
+	uint64_t waits = 0;
+
+	for (size_t i = 0; i < count && ties[i].pid == pid; i++) {
+		waits = i && ties[i - 1].ancestor == ties[i].ancestor ? waits + ties[i].waits :
+									ties[i].waits;
+		if (waits >= TIED_WAITS)
+			return ties[i].ancestor;
+	}
+	return 0;
+}
+
+static struct role *find_role(const struct roles *roles, pid_t pid)
+{
+	for (size_t low = 0, high = roles->count; low < high;) {
+		size_t middle = (low + high) / 2;
+
+		if (roles->list[middle].pid == pid)
+			return &roles->list[middle];
+		if (roles->list[middle].pid < pid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+const struct role *roles_of(const struct roles *roles, pid_t pid)
+{
+	return find_role(roles, pid);
+}
+
+/* Whom each is tied to, as `trainer_pid`; 0 where there is nobody. */
+static void tie_roles(const struct roles *roles, const struct tie *ties, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct role *role = find_role(roles, ties[i].pid);
+
+		if (role && !role->trainer_pid)
+			role->trainer_pid = tied_to(ties + i, count - i, role->pid);
+		while (i + 1 < count && ties[i + 1].pid == ties[i].pid)
+			i++;
+	}
+}
+
+static bool has_workers(const bool *boss, const struct roles *roles, const struct role *role)
+{
+	return boss[role - roles->list];
+}
+
+/* Up the ties to one who works for nobody. One that others are tied to is a trainer itself: a rank, say. */
+static pid_t topmost(const struct roles *roles, const struct loop *loop, const bool *boss,
+		     const struct role *role, pid_t trainer)
+{
+	pid_t pid = role->pid;
+
+	if (pid == trainer || (has_workers(boss, roles, role) && role->trainer_pid != trainer))
+		return pid;
+	if (role->trainer_pid)
+		return role->trainer_pid;
+	for (int i = 0; i < MAX_DEPTH; i++) {
+		const struct loop_process *p = loop_find_process(loop, pid);
+		const struct role *parent = p ? find_role(roles, p->ppid) : NULL;
+
+		if (!parent)
+			break;
+		if (parent->pid == trainer || has_workers(boss, roles, parent))
+			return parent->pid;
+		if (parent->trainer_pid)
+			return parent->trainer_pid;
+		pid = parent->pid;
+	}
+	return role->pid;
+}
+
+/* Whom the work of each goes to in the end. */
+static int resolve(const struct roles *roles, const struct loop *loop, pid_t trainer)
+{
+	bool *boss = calloc(roles->count + 1, sizeof(*boss));
+	pid_t *found = calloc(roles->count + 1, sizeof(*found));
+
+	for (size_t i = 0; boss && i < roles->count; i++) {
+		const struct role *above = find_role(roles, roles->list[i].trainer_pid);
+
+		if (above)
+			boss[above - roles->list] = true;
+	}
+	for (size_t i = 0; boss && found && i < roles->count; i++)
+		found[i] = topmost(roles, loop, boss, &roles->list[i], trainer);
+	for (size_t i = 0; boss && found && i < roles->count; i++)
+		roles->list[i].trainer_pid = found[i];
+	free(boss);
+	free(found);
+	return boss && found ? 0 : -ENOMEM;
+}
+
+/* Who is fed: threads of trainers that wait for threads of their workers, or for one of their own that reads or is fed itself. */
+static int find_fed(const struct roles *roles, const struct loop *loop, const struct ends *ends,
+		    bool *fed)
+{
+	double wall_s = (double)loop->wall_ns / 1e9;
+	size_t *todo = calloc(loop->thread_count + 1, sizeof(*todo));
+	bool *feeds = calloc(loop->thread_count + 1, sizeof(*feeds));
+	size_t count = 0;
+
+	for (size_t i = 0; todo && feeds && i < loop->thread_count; i++) {
+		const struct loop_thread *t = &loop->threads[i];
+		const struct role *role = find_role(roles, t->pid);
+
+		feeds[i] = role && (role->trainer_pid != role->pid ||
+				    reading_s(&t->all) > LEAST_BUSY * wall_s);
+		if (feeds[i])
+			todo[count++] = i;
+	}
+	for (size_t n = 0; todo && feeds && n < count; n++)
+		for (size_t k = ends->by_waker.first[todo[n]];
+		     k < ends->by_waker.first[todo[n] + 1]; k++) {
+			size_t edge = ends->by_waker.list[k];
+			ssize_t next = ends->wakee[edge];
+			const struct role *role =
+				next < 0 ? NULL : find_role(roles, loop->threads[next].pid);
+
+			if (!role || role->trainer_pid != role->pid || fed[next] ||
+			    !edge_counts(&loop->edges[edge], wall_s) ||
+			    loop->edges[edge].ns[EDGE_SEND])
+				continue;
+			fed[next] = true;
+			if (!feeds[next])
+				todo[count++] = (size_t)next;
+			feeds[next] = true;
+		}
+	free(todo);
+	free(feeds);
+	return todo && feeds ? 0 : -ENOMEM;
+}
+
+/* Does another thread of its process, no mere onlooker, wait for it to be fed? */
+static bool passes_on(const struct loop *loop, const struct ends *ends, const bool *fed,
+		      size_t thread)
+{
+	double wall_s = (double)loop->wall_ns / 1e9;
+
+	for (size_t k = ends->by_waker.first[thread]; k < ends->by_waker.first[thread + 1]; k++) {
+		size_t edge = ends->by_waker.list[k];
+		ssize_t next = ends->wakee[edge];
+
+		if (next >= 0 && fed[next] &&
+		    loop->threads[next].pid == loop->threads[thread].pid &&
+		    loop->threads[next].tid != loop->threads[next].pid &&
+		    edge_counts(&loop->edges[edge], wall_s) &&
+		    own_s(&loop->threads[next].all) >= least_of_loop * wall_s)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The first thread, if it is fed and does anything with it; else the one that does most of those that are fed, and do not pass
+ * on what they get. Where none is fed, the one that reads itself.
+ */
+static void choose_threads(const struct roles *roles, const struct loop *loop,
+			   const struct ends *ends, const bool *fed)
+{
+	double wall_s = (double)loop->wall_ns / 1e9;
+
+	for (size_t i = 0; i < loop->thread_count; i++) {
+		const struct loop_thread *t = &loop->threads[i];
+		struct role *role = find_role(roles, t->pid);
+		ssize_t first = case_find_thread(loop, t->pid), best;
+		bool looks_on;
+
+		if (!role || role->trainer_pid != role->pid || t->tid == t->pid || first < 0)
+			continue;
+		looks_on = own_s(&loop->threads[first].all) < least_of_loop * wall_s;
+		if ((fed[first] && !looks_on) || own_s(&t->all) < least_of_loop * wall_s)
+			continue;
+		if (fed[i] ? passes_on(loop, ends, fed, i) :
+			     !looks_on || reading_s(&t->all) <= LEAST_BUSY * wall_s)
+			continue;
+		best = role->tid == role->pid ? -1 : case_find_thread(loop, role->tid);
+		if (best < 0 || (fed[i] && !fed[best]) ||
+		    (fed[i] == fed[best] && own_s(&t->all) > own_s(&loop->threads[best].all)))
+			role->tid = t->tid;
+	}
+}
+
+static int find_threads(const struct roles *roles, const struct loop *loop)
+{
+	bool *fed = calloc(loop->thread_count + 1, sizeof(*fed));
+	struct ends ends;
+	int err = ends_find(&ends, loop);
+
+	if (!fed)
+		err = -ENOMEM;
+	if (!err)
+		err = find_fed(roles, loop, &ends, fed);
+	if (!err)
+		choose_threads(roles, loop, &ends, fed);
+	ends_free(&ends);
+	free(fed);
+	return err;
+}
+
+int roles_find(struct roles *roles, const struct loop *seen, pid_t trainer)
+{
+	size_t tie_count;
+	struct tie *ties;
+	int err;
+
+	*roles = (struct roles){ .list = calloc(seen->process_count + 1, sizeof(*roles->list)) };
+	ties = find_ties(seen, trainer, &tie_count);
+	if (!ties || !roles->list) {
+		free(ties);
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < seen->process_count; i++)
+		roles->list[roles->count++] =
+			(struct role){ .pid = seen->processes[i].pid,
+				       .start_boot_ns = seen->processes[i].start_boot_ns,
+				       .tid = seen->processes[i].pid };
+	tie_roles(roles, ties, tie_count);
+	free(ties);
+	err = resolve(roles, seen, trainer);
+	return err ? err : find_threads(roles, seen);
+}
+
+void roles_apply(const struct roles *roles, struct loop *loop)
+{
+	for (size_t i = 0; i < loop->process_count; i++) {
+		const struct role *role = roles_of(roles, loop->processes[i].pid);
+
+		if (role)
+			loop->processes[i].trainer_pid = role->trainer_pid;
+	}
+}
+
+void roles_free(struct roles *roles)
+{
+	free(roles->list);
+	*roles = (struct roles){ 0 };
+}
