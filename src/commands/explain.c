@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The main job: trace, then one report. */
 #include <errno.h>
-#include <sched.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -124,15 +123,6 @@ static void show_progress(const struct options *options, uint64_t ticks)
 		fprintf(stderr, "\r%.0f s ", (double)(ticks * options->interval_ns) / NS_PER_S);
 }
 
-/* Of processors that the job may use: those that whystall may. */
-static double processors(void)
-{
-	cpu_set_t set;
-
-	return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) :
-							      (double)sysconf(_SC_NPROCESSORS_ONLN);
-}
-
 static int print_report(struct session *session, const struct sample *from, const struct sample *to,
 			const struct stretches *stretches, struct fault *fault)
 {
@@ -147,7 +137,7 @@ static int print_report(struct session *session, const struct sample *from, cons
 
 	if (!err) {
 		err = judge_all(&verdicts, stretches->list, stretches->count, options->trainer,
-				processors());
+				cpus_allowed());
 		context.verdicts = &verdicts;
 		if (!err)
 			err = options->shower->report(session->output.stream, &report, &context);

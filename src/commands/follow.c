@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "commands/follow.h"
 
+#include <sched.h>
+#include <unistd.h>
+
 #include "judge/roles.h"
 
 /* Roles are looked for in each of so many first intervals, then once in as many. */
@@ -37,6 +40,14 @@ int follow_tick(struct follow *follow, struct bpf_source *source, const struct s
 	if (err || (++follow->ticks > OFTEN && follow->ticks % OFTEN))
 		return err;
 	return assign(follow, source);
+}
+
+double cpus_allowed(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) :
+							      (double)sysconf(_SC_NPROCESSORS_ONLN);
 }
 
 void follow_free(struct follow *follow)

@@ -17,6 +17,9 @@ struct follow {
 int follow_tick(struct follow *follow, struct bpf_source *source, const struct sample *from,
 		const struct sample *to);
 
+/* Processors that the job may use: those that whystall may. */
+double cpus_allowed(void);
+
 void follow_free(struct follow *follow);
 
 #endif

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "commands/commands.h"
+#include "commands/follow.h"
 #include "commands/session.h"
 #include "model/rates.h"
 #include "show/metrics.h"
@@ -31,6 +32,9 @@ struct stat_state {
 	struct totals totals[2];
 	unsigned int now;         /* which of the two is the newer one */
 	struct occupancy threads; /* between them */
+	struct follow follow;
+	struct verdict waiting; /* between them, of the trainer that waited longest */
+	bool has_waiting;
 	unsigned long row;
 };
 
@@ -91,7 +95,8 @@ static int print_row(struct session *session, struct stat_state *state, uint32_t
 		     struct fault *fault)
 {
 	unsigned int lines = output_terminal_lines(&session->output);
-	struct show_context context = { .rows_per_header = lines > 3 ? lines - 3 : 20 };
+	struct show_context context = { .rows_per_header = lines > 3 ? lines - 3 : 20,
+					.waiting = state->has_waiting ? &state->waiting : NULL };
 	unsigned int now = state->now, before = !now;
 	struct rates rates;
 	int err;
@@ -119,15 +124,41 @@ static int print_each(struct session *session, struct stat_state *state, struct 
 	return err;
 }
 
+/* The trainer that waited longest in this interval. */
+static int judge_row(struct session *session, struct stat_state *state)
+{
+	const struct sample *from = &state->samples[!state->now], *to = &state->samples[state->now];
+	struct loop stretch;
+	int err = 0, found;
+
+	verdict_free(&state->waiting);
+	state->has_waiting = false;
+	if (!to->has_ledger || !from->has_ledger)
+		return 0;
+	err = follow_tick(&state->follow, session->source, from, to);
+	if (err)
+		return err;
+	err = loop_build(&stretch, from, to);
+	if (!err) {
+		found = judge_longest(&state->waiting, &state->follow.seen, &stretch, 0,
+				      cpus_allowed());
+		state->has_waiting = found > 0;
+		err = found < 0 ? found : 0;
+	}
+	loop_free(&stretch);
+	return err;
+}
+
 static int print_rows(struct session *session, struct stat_state *state, struct fault *fault)
 {
 	const struct device_choices *choices = &session->options->devices;
 	int err = occupancy_build(&state->threads, &state->samples[!state->now],
 				  &state->samples[state->now]);
 
+	if (!err)
+		err = judge_row(session, state);
 	if (err)
 		return fault_set(fault, err, "out of memory");
-
 	if (choices->each)
 		err = print_each(session, state, fault);
 	else if (!choices->count)
@@ -230,6 +261,7 @@ int command_stat(int argc, char **argv)
 	} else {
 		if (!options->program && !target_is_set(&options->target))
 			options->target.all = true;
+		options->for_judge = !options->target.all;
 		err = session_open(&session, options, &fault);
 		if (!err)
 			err = run(&session, &state, stat.count, options->target.all, &fault);
@@ -240,6 +272,8 @@ int command_stat(int argc, char **argv)
 		log_error("%s", fault.text);
 		exit_code = fault.exit_code;
 	}
+	follow_free(&state.follow);
+	verdict_free(&state.waiting);
 	for (int i = 0; i < 2; i++) {
 		sample_free(&state.samples[i]);
 		totals_free(&state.totals[i]);

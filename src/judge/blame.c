@@ -44,39 +44,64 @@ static double share_of_clock(const struct verdict *v, const struct case_file *c)
 	return c->clock_s > 0 ? fmin(1, v->waited_s / c->clock_s) : 0;
 }
 
-/* Of its waits of this kind, the part that was ended by such threads. */
-typedef bool waker_fn(const struct case_file *c, const struct edge_report *edge, ssize_t waker);
-
-static double part_ended_by(const struct case_file *c, size_t thread, enum edge_kind kind,
-			    waker_fn *is_such)
+/* Another one that makes input, and works. */
+static bool is_producer(const struct case_file *c, ssize_t thread)
 {
-	uint64_t all = 0, such = 0;
+	return thread >= 0 && &c->loop->threads[thread] != c->thread &&
+	       (case_is_input(c, (size_t)thread) || case_is_sibling(c, (size_t)thread)) &&
+	       own_s(&c->loop->threads[thread].all) > LEAST_BUSY * c->wall_s;
+}
+
+/* How long the one waited for the other in futexes. */
+static uint64_t lock_ns(const struct case_file *c, size_t wakee, size_t waker)
+{
+	uint64_t ns = 0;
+
+	for (size_t k = c->ends.by_wakee.first[wakee]; k < c->ends.by_wakee.first[wakee + 1]; k++) {
+		size_t edge = c->ends.by_wakee.list[k];
+
+		if (c->ends.waker[edge] == (ssize_t)waker)
+			ns += c->loop->edges[edge].ns[EDGE_LOCK];
+	}
+	return ns;
+}
+
+/*
+ * Of a producer's waits in futexes, the part in which another one held a lock. That one waits for the lock just as well: a
+ * thread that waits for work is waited for by nobody.
+ */
+static double part_locked(const struct case_file *c, size_t thread)
+{
+	uint64_t all = 0, locked = 0;
 
 	for (size_t k = c->ends.by_wakee.first[thread]; k < c->ends.by_wakee.first[thread + 1];
 	     k++) {
 		size_t edge = c->ends.by_wakee.list[k];
-		const struct edge_report *e = &c->loop->edges[edge];
+		ssize_t waker = c->ends.waker[edge];
+		uint64_t ns = c->loop->edges[edge].ns[EDGE_LOCK], back;
 
-		all += e->ns[kind];
-		such += is_such(c, e, c->ends.waker[edge]) ? e->ns[kind] : 0;
+		all += ns;
+		if (!ns || !is_producer(c, waker))
+			continue;
+		back = lock_ns(c, (size_t)waker, thread);
+		locked += back < ns ? back : ns;
 	}
-	return all ? (double)such / (double)all : 0;
+	return all ? (double)locked / (double)all : 0;
 }
 
-/* Another one that makes input, and works. */
-static bool is_producer(const struct case_file *c, const struct edge_report *edge, ssize_t waker)
+/* Of its waits for pipes and their like, the part that threads of processes outside the job ended. */
+static double part_external(const struct case_file *c, size_t thread)
 {
-	(void)edge;
-	return waker >= 0 && &c->loop->threads[waker] != c->thread &&
-	       (case_is_input(c, (size_t)waker) || case_is_sibling(c, (size_t)waker)) &&
-	       own_s(&c->loop->threads[waker].all) > LEAST_BUSY * c->wall_s;
-}
+	uint64_t all = 0, external = 0;
 
-/* A thread of a process outside the job. */
-static bool is_outsider(const struct case_file *c, const struct edge_report *edge, ssize_t waker)
-{
-	(void)c;
-	return waker < 0 && edge->waker_tid && !edge->waker_pid;
+	for (size_t k = c->ends.by_wakee.first[thread]; k < c->ends.by_wakee.first[thread + 1];
+	     k++) {
+		const struct edge_report *e = &c->loop->edges[c->ends.by_wakee.list[k]];
+
+		all += e->ns[EDGE_IPC];
+		external += e->waker_tid && !e->waker_pid ? e->ns[EDGE_IPC] : 0;
+	}
+	return all ? (double)external / (double)all : 0;
 }
 
 static void add_blame(struct producer *p, enum verdict_class class, double seconds)
@@ -95,11 +120,9 @@ static void add_producer(struct verdict *v, const struct case_file *c, size_t th
 	for (unsigned int class = 0; class < LEDGER_CLASSES; class ++)
 		if (class_is_own(class))
 			add_blame(p, blame_class(class), part * class_s(&t->waiting, class));
-	p->locked_s = part * class_s(&t->waiting, LEDGER_LOCK) *
-		      part_ended_by(c, thread, EDGE_LOCK, is_producer);
+	p->locked_s = part * class_s(&t->waiting, LEDGER_LOCK) * part_locked(c, thread);
 	add_blame(p, CLASS_EXTERNAL,
-		  part * class_s(&t->waiting, LEDGER_IPC) *
-			  part_ended_by(c, thread, EDGE_IPC, is_outsider));
+		  part * class_s(&t->waiting, LEDGER_IPC) * part_external(c, thread));
 }
 
 static int by_clock(const void *a, const void *b)

@@ -422,6 +422,37 @@ int judge_all(struct verdicts *verdicts, const struct loop *stretches, size_t co
 	return err;
 }
 
+int judge_longest(struct verdict *verdict, const struct loop *seen, const struct loop *stretch,
+		  pid_t trainer, double cpus)
+{
+	struct run run = { .stretches = stretch, .count = 1, .cpus = cpus, .all = *seen };
+	int err = roles_find(&run.roles, seen, trainer), found = 0;
+	struct loop part = { 0 };
+
+	*verdict = (struct verdict){ 0 };
+	if (!err)
+		err = add_stretches(&part, &run, 0, 1);
+	for (size_t i = 0; !err && i < run.roles.count; i++) {
+		const struct role *role = &run.roles.list[i];
+		struct verdict next = { 0 };
+
+		if (trainer ? role->pid != trainer : !is_trainer(&run, role))
+			continue;
+		err = judge_stretch(&next, &part, role->pid, role->tid, cpus);
+		if (next.share_known &&
+		    (!found || next.input_bound_pct > verdict->input_bound_pct)) {
+			verdict_free(verdict);
+			*verdict = next;
+			found = 1;
+		} else {
+			verdict_free(&next);
+		}
+	}
+	roles_free(&run.roles);
+	loop_free(&part);
+	return err ? err : found;
+}
+
 void verdicts_free(struct verdicts *verdicts)
 {
 	for (size_t i = 0; i < verdicts->count; i++)

@@ -109,6 +109,13 @@ int judge_stretch(struct verdict *verdict, const struct loop *stretch, pid_t tra
 
 void verdict_free(struct verdict *verdict);
 
+/*
+ * Judge one stretch of a run of which `seen` is all so far, for the trainer that waited longest for input: `trainer` or, if
+ * that is 0, any. Returns 1, or 0 if there is none whose share is known, or -ENOMEM; free the verdict in each case.
+ */
+int judge_longest(struct verdict *verdict, const struct loop *seen, const struct loop *stretch,
+		  pid_t trainer, double cpus);
+
 struct verdicts {
 	struct verdict *list;
 	size_t count;

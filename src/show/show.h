@@ -23,6 +23,8 @@ struct show_context {
 	bool debug;                      /* what the figures are made from */
 	unsigned long rows_per_header;   /* of `stat` in text */
 	const struct verdicts *verdicts; /* of the report's trainers */
+	const struct verdict
+		*waiting; /* of a row of `stat`: the trainer that waited longest; NULL: none */
 };
 
 int show_report_text(FILE *out, const struct report *report, const struct show_context *context);

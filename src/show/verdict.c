@@ -59,6 +59,21 @@ static const char *const reason_words[] = {
 		"its producers worked at different times, and when nobody did is not known",
 };
 
+const char *show_class_name(enum verdict_class class)
+{
+	return class_names[class];
+}
+
+const char *show_largest_blame(const struct verdict *v)
+{
+	int largest = 0;
+
+	for (int class = 1; class < BLAME_CLASSES; class ++)
+		if (v->blame_pct[class] > v->blame_pct[largest])
+			largest = class;
+	return v->blame_pct[largest] > 0 ? class_names[largest] : NULL;
+}
+
 static const struct process_report *find_process(const struct report *report, pid_t pid)
 {
 	for (size_t i = 0; i < report->process_count; i++)
