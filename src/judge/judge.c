@@ -122,6 +122,16 @@ static void decide_own(struct verdict *v, const struct case_file *c, double read
 		blame_share_own(v, c);
 }
 
+/* Is there anybody else who could make its input? */
+static bool sees_input(const struct case_file *c)
+{
+	for (size_t i = 0; i < c->loop->thread_count; i++)
+		if (&c->loop->threads[i] != c->thread &&
+		    (case_is_input(c, i) || case_is_sibling(c, i) || c->part[i] == PART_UNCLEAR))
+			return true;
+	return false;
+}
+
 /* Waits that may as well be for its step, and no marker that tells. */
 static enum verdict_reason why_unclear(const struct case_file *c, double inside_s)
 {
@@ -196,6 +206,13 @@ static void decide(struct verdict *v, const struct case_file *c)
 		decide_own(v, c, reading);
 	} else if (own_cause(v)) {
 		;
+	} else if (v->input_bound_pct >= 100 * least_input_bound && told < least_told &&
+		   is_external(c, waited_s)) {
+		v->class = CLASS_EXTERNAL;
+		v->blame_pct[CLASS_EXTERNAL] = 100;
+	} else if (!sees_input(c)) {
+		unknown(v, v->input_bound_pct < 100 * least_input_bound ? REASON_OWN_CPU :
+									  REASON_NO_INPUT);
 	} else if (v->input_bound_pct < 100 * least_input_bound) {
 		v->class = CLASS_NOT_INPUT_BOUND;
 	} else if (duration_seconds(c->loop->ended_ns) > LEAST_BUSY * c->wall_s) {
@@ -203,9 +220,6 @@ static void decide(struct verdict *v, const struct case_file *c)
 	} else if ((inside_s > 0 && c->process->frameworks & FRAMEWORK_TENSORFLOW) ||
 		   (told < least_told && unclear_s > (1 - least_told) * waited_s)) {
 		unknown(v, why_unclear(c, inside_s));
-	} else if (told < least_told && is_external(c, waited_s)) {
-		v->class = CLASS_EXTERNAL;
-		v->blame_pct[CLASS_EXTERNAL] = 100;
 	} else if (!v->producer_count) {
 		unknown(v, REASON_NO_INPUT);
 	} else if (told < least_told) {
@@ -231,9 +245,8 @@ static uint64_t waits_of(const struct loop *loop, pid_t tid)
 
 static bool is_enough(const struct case_file *c)
 {
-	return c->wall_s >= shortest_s &&
-	       (c->process->marked || reading_s(&c->thread->all) > least_own_reading * c->wall_s ||
-		waits_of(c->loop, c->thread->tid) >= fewest_waits);
+	return c->wall_s >= shortest_s && (c->process->marked || c->process->frameworks ||
+					   waits_of(c->loop, c->thread->tid) >= fewest_waits);
 }
 
 static void describe(struct verdict *v, const struct case_file *c, double cpus)
@@ -376,11 +389,10 @@ static int judge_trainer(struct verdict *verdict, const struct run *run, const s
 static bool is_trainer(const struct run *run, const struct role *role)
 {
 	const struct loop_process *p = loop_find_process(&run->all, role->pid);
-	ssize_t at = case_find_thread(&run->all, role->tid);
 	bool workers = false;
 	size_t threads = 0;
 
-	if (role->trainer_pid != role->pid || !p || at < 0)
+	if (role->trainer_pid != role->pid || !p || case_find_thread(&run->all, role->tid) < 0)
 		return false;
 	for (size_t i = 0; i < run->roles.count; i++)
 		workers = workers || (run->roles.list[i].pid != role->pid &&
@@ -389,16 +401,34 @@ static bool is_trainer(const struct run *run, const struct role *role)
 		threads += run->all.threads[i].pid == role->pid;
 	if (p->marked)
 		return true;
-	if ((workers || threads > 1) && waits_of(&run->all, role->tid) >= fewest_waits)
-		return true;
-	return p->frameworks && reading_s(&run->all.threads[at].all) >
-					least_own_reading * duration_seconds(run->all.wall_ns);
+	return (workers || threads > 1) && waits_of(&run->all, role->tid) >= fewest_waits;
+}
+
+/* Where nobody else is seen to be one: the process of a framework that is busiest, which may read its data itself. */
+static const struct role *lone_trainer(const struct run *run)
+{
+	const struct role *busiest = NULL;
+	double most = least_own_reading * duration_seconds(run->all.wall_ns);
+
+	for (size_t i = 0; i < run->roles.count; i++) {
+		const struct role *role = &run->roles.list[i];
+		const struct loop_process *p = loop_find_process(&run->all, role->pid);
+		ssize_t at = case_find_thread(&run->all, role->tid);
+		double busy = at < 0 ? 0 : own_s(&run->all.threads[at].all);
+
+		if (!p || !p->frameworks || role->trainer_pid != role->pid || busy <= most)
+			continue;
+		busiest = role;
+		most = busy;
+	}
+	return busiest;
 }
 
 int judge_all(struct verdicts *verdicts, const struct loop *stretches, size_t count, pid_t only,
 	      double cpus)
 {
 	struct run run = { .stretches = stretches, .count = count, .cpus = cpus };
+	const struct role *lone;
 	int err = 0;
 
 	*verdicts = (struct verdicts){ 0 };
@@ -417,6 +447,9 @@ int judge_all(struct verdicts *verdicts, const struct loop *stretches, size_t co
 		if (only ? role->pid == only : is_trainer(&run, role))
 			err = judge_trainer(&verdicts->list[verdicts->count++], &run, role);
 	}
+	lone = err || verdicts->count ? NULL : lone_trainer(&run);
+	if (lone)
+		err = judge_trainer(&verdicts->list[verdicts->count++], &run, lone);
 	roles_free(&run.roles);
 	loop_free(&run.all);
 	return err;

@@ -38,7 +38,7 @@ enum verdict_reason {
 	REASON_SHORT,        /* too little time, or too few waits */
 	REASON_NO_INPUT,     /* it waits, but for no thread that is seen to make input */
 	REASON_SAME_PROCESS, /* threads of its own process make it, and maybe its step */
-	REASON_OWN_CPU, /* it makes its data itself: what it computes for that is not told from its step */
+	REASON_OWN_CPU, /* nobody else makes its data: what it computes for that is not told from its step */
 	REASON_NO_MARKER, /* TensorFlow without the function that tells input from step */
 	REASON_ENDED,     /* threads ended of which no row was kept */
 	REASON_APART,     /* its producers worked at different times */

@@ -406,6 +406,7 @@ static void test_own_reads(void **unused)
 
 	(void)unused;
 	begin(&b, 20, 12);
+	b.processes[0].frameworks = FRAMEWORK_PYTHON;
 	t = add(&b, TRAINER, TRAINER);
 	spend(t, LEDGER_STORAGE_READ, 11, 11);
 	spend(t, LEDGER_STORAGE_META, 1, 1);
@@ -443,8 +444,15 @@ static void test_a_child_that_takes(void **unused)
 	add_edge_of(&b, EDGE_LOCK, TRAINER, 200, 12);
 	add_edge_of(&b, EDGE_SEND, 101, 200, 19);
 	v = judged(&b);
-	assert_int_equal(v.class, CLASS_NOT_INPUT_BOUND);
+	assert_int_equal(v.class, CLASS_UNKNOWN);
+	assert_int_equal(v.reason, REASON_OWN_CPU);
 	assert_float_equal(v.waited_s, 0, 1e-6);
+	verdict_free(&v);
+	/* And one that makes input, of which there is enough. */
+	spend(add(&b, 300, 300), LEDGER_LOCK, 18, 10);
+	add_edge_of(&b, EDGE_LOCK, 300, TRAINER, 18);
+	v = judged(&b);
+	assert_int_equal(v.class, CLASS_NOT_INPUT_BOUND);
 	verdict_free(&v);
 }
 
