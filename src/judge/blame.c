@@ -10,6 +10,7 @@
 static const double critical_share = 0.9; /* of the busiest producer */
 static const double least_blame = 0.6;    /* for a class of its own */
 static const double least_locked = 0.4;   /* of the producers' time on the clock */
+static const double least_timed = 0.3;    /* of waits for an interpreter's lock: ended by a timer */
 static const double least_side = 0.25;    /* of the loop, for the shorter side */
 
 enum verdict_class blame_class(unsigned int class)
@@ -304,9 +305,19 @@ double blame_overlap_lost(const struct verdict *v)
 									 0;
 }
 
+/* Of its waits in futexes, those that another thread ended. */
+static double ended_lock_s(const struct case_file *c, size_t thread)
+{
+	uint64_t ns = 0;
+
+	for (size_t k = c->ends.by_wakee.first[thread]; k < c->ends.by_wakee.first[thread + 1]; k++)
+		ns += c->loop->edges[c->ends.by_wakee.list[k]].ns[EDGE_LOCK];
+	return duration_seconds(ns);
+}
+
 bool blame_interpreter_lock(const struct case_file *c, bool *trainer)
 {
-	double cpu = 0;
+	double cpu = 0, queued = 0, waited = 0, ended = 0;
 	int threads = 0;
 
 	*trainer = false;
@@ -318,8 +329,12 @@ bool blame_interpreter_lock(const struct case_file *c, bool *trainer)
 		    class_s(&t->all, LEDGER_LOCK) <= LEAST_BUSY * c->wall_s)
 			continue;
 		cpu += class_s(&t->all, LEDGER_CPU);
+		queued += class_s(&t->all, LEDGER_RUNQUEUE);
+		waited += class_s(&t->all, LEDGER_LOCK);
+		ended += ended_lock_s(c, i);
 		threads++;
 		*trainer = *trainer || t == c->thread;
 	}
-	return threads >= 2 && cpu >= 0.85 * c->wall_s && cpu <= 1.08 * c->wall_s;
+	return threads >= 2 && waited - ended >= least_timed * waited &&
+	       cpu + queued >= 0.85 * c->wall_s && cpu <= 1.08 * c->wall_s;
 }

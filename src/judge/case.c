@@ -293,7 +293,16 @@ static bool reads(const struct case_file *c, size_t thread)
 	return reading_s(&c->loop->threads[thread].all) > LEAST_BUSY * c->wall_s;
 }
 
-static enum part part_of(const struct case_file *c, size_t thread, bool outside, bool inside)
+/* The network may be that of the step: a collective's thread is asked each time. */
+static bool reads_files(const struct case_file *c, size_t thread)
+{
+	const struct ledger *all = &c->loop->threads[thread].all;
+
+	return reading_s(all) - class_s(all, LEDGER_NETWORK) > LEAST_BUSY * c->wall_s;
+}
+
+static enum part part_of(const struct case_file *c, size_t thread, bool outside, bool inside,
+			 bool any_outside)
 {
 	const struct loop_thread *t = &c->loop->threads[thread];
 	const struct loop_process *p = process_of(c, thread);
@@ -308,6 +317,9 @@ static enum part part_of(const struct case_file *c, size_t thread, bool outside,
 		return own_s(&t->all) < most_of_relay * c->wall_s ? PART_OUTSIDE : PART_UNCLEAR;
 	if (inside)
 		return PART_INSIDE;
+	/* One that is asked to fetch something from the network, and nobody else makes input. */
+	if (reads(c, thread) && !any_outside)
+		return PART_UNCLEAR;
 	return answers(c, thread) ? PART_STEP : PART_UNCLEAR;
 }
 
@@ -320,7 +332,7 @@ static int find_parts(const struct case_file *c)
 {
 	const struct loop *loop = c->loop;
 	bool *inside = calloc(loop->thread_count + 1, sizeof(*inside));
-	bool *outside = c->seen;
+	bool *outside = c->seen, any_outside;
 	size_t count = 0;
 
 	if (!inside)
@@ -330,17 +342,19 @@ static int find_parts(const struct case_file *c)
 		if (outside[i])
 			c->todo[count++] = i;
 	}
+	any_outside = count > 0;
 	spread(c, &c->ends.by_waker, c->ends.wakee, outside, c->reached, count, follow_getting);
 	count = 0;
 	for (size_t i = 0; i < loop->thread_count; i++) {
-		inside[i] = c->reached[i] && is_trainers(c, i) && !outside[i] && reads(c, i);
+		inside[i] = c->reached[i] && is_trainers(c, i) && !outside[i] &&
+			    (reads_files(c, i) || (reads(c, i) && !answers(c, i)));
 		if (inside[i])
 			c->todo[count++] = i;
 	}
 	spread(c, &c->ends.by_waker, c->ends.wakee, inside, c->reached, count, follow_getting);
 	for (size_t i = 0; i < loop->thread_count; i++)
 		if (c->reached[i])
-			c->part[i] = part_of(c, i, outside[i], inside[i]);
+			c->part[i] = part_of(c, i, outside[i], inside[i], any_outside);
 	free(inside);
 	return 0;
 }

@@ -10,6 +10,9 @@
 /* Things that two processes have handed each other. A parent waits for its child's start, and for its end. */
 enum { TIED_WAITS = 4, MAX_DEPTH = 64 };
 
+/* A loop waits for a thread that passes batches on as often as that one for these, or nearly so. */
+enum { MOST_TO_ONE = 10 };
+
 /* Of the time seen: a thread with less of its own only looks on. */
 static const double least_of_loop = 0.02;
 
@@ -173,25 +176,37 @@ static int resolve(const struct roles *roles, const struct loop *loop, pid_t tra
 	return boss && found ? 0 : -ENOMEM;
 }
 
-/* Who is fed: threads of trainers that wait for threads of their workers, or for one of their own that reads or is fed itself. */
+/* How a thread is handed batches. */
+struct fed {
+	uint64_t waits;
+	bool directly; /* by a worker, or a thread that reads: not by one that passes them on */
+};
+
+/*
+ * Who is fed, and how often: threads of trainers that wait for threads of their workers, or for one of their own that reads
+ * or is fed itself.
+ */
 static int find_fed(const struct roles *roles, const struct loop *loop, const struct ends *ends,
-		    bool *fed)
+		    struct fed *fed)
 {
 	double wall_s = (double)loop->wall_ns / 1e9;
 	size_t *todo = calloc(loop->thread_count + 1, sizeof(*todo));
 	bool *feeds = calloc(loop->thread_count + 1, sizeof(*feeds));
-	size_t count = 0;
+	bool *reading = calloc(loop->thread_count + 1, sizeof(*reading));
+	size_t count = 0, sources;
 
-	for (size_t i = 0; todo && feeds && i < loop->thread_count; i++) {
+	for (size_t i = 0; todo && feeds && reading && i < loop->thread_count; i++) {
 		const struct loop_thread *t = &loop->threads[i];
 		const struct role *role = find_role(roles, t->pid);
 
 		feeds[i] = role && (role->trainer_pid != role->pid ||
 				    reading_s(&t->all) > LEAST_BUSY * wall_s);
+		reading[i] = feeds[i];
 		if (feeds[i])
 			todo[count++] = i;
 	}
-	for (size_t n = 0; todo && feeds && n < count; n++)
+	sources = count;
+	for (size_t n = 0; todo && feeds && reading && n < count; n++)
 		for (size_t k = ends->by_waker.first[todo[n]];
 		     k < ends->by_waker.first[todo[n] + 1]; k++) {
 			size_t edge = ends->by_waker.list[k];
@@ -199,46 +214,48 @@ static int find_fed(const struct roles *roles, const struct loop *loop, const st
 			const struct role *role =
 				next < 0 ? NULL : find_role(roles, loop->threads[next].pid);
 
-			if (!role || role->trainer_pid != role->pid || fed[next] ||
+			if (!role || role->trainer_pid != role->pid || reading[next] ||
 			    !edge_counts(&loop->edges[edge], wall_s) ||
 			    loop->edges[edge].ns[EDGE_SEND])
 				continue;
-			fed[next] = true;
+			fed[next].waits += loop->edges[edge].waits;
+			fed[next].directly = fed[next].directly || n < sources;
 			if (!feeds[next])
 				todo[count++] = (size_t)next;
 			feeds[next] = true;
 		}
 	free(todo);
 	free(feeds);
-	return todo && feeds ? 0 : -ENOMEM;
+	free(reading);
+	return todo && feeds && reading ? 0 : -ENOMEM;
 }
 
-/* Does another thread of its process, no mere onlooker, wait for it to be fed? */
-static bool passes_on(const struct loop *loop, const struct ends *ends, const bool *fed,
-		      size_t thread)
+/* Does the first thread of a process do something with what it is fed, as often as this one is? */
+static bool is_loop_of_first(const struct loop *loop, const struct fed *fed, size_t first,
+			     size_t thread)
 {
-	double wall_s = (double)loop->wall_ns / 1e9;
-
-	for (size_t k = ends->by_waker.first[thread]; k < ends->by_waker.first[thread + 1]; k++) {
-		size_t edge = ends->by_waker.list[k];
-		ssize_t next = ends->wakee[edge];
-
-		if (next >= 0 && fed[next] &&
-		    loop->threads[next].pid == loop->threads[thread].pid &&
-		    loop->threads[next].tid != loop->threads[next].pid &&
-		    edge_counts(&loop->edges[edge], wall_s) &&
-		    own_s(&loop->threads[next].all) >= least_of_loop * wall_s)
-			return true;
-	}
-	return false;
+	return fed[first].waits && fed[first].waits >= fed[thread].waits / MOST_TO_ONE &&
+	       own_s(&loop->threads[first].all) >= least_of_loop * (double)loop->wall_ns / 1e9;
 }
 
 /*
- * The first thread, if it is fed and does anything with it; else the one that does most of those that are fed, and do not pass
- * on what they get. Where none is fed, the one that reads itself.
+ * Is it more likely to run the loop than the other one? A thread that is fed by another one of its process may be the loop behind
+ * one that passes batches on, which does little itself; or take part in the step of one that is the loop.
+ */
+static bool is_better(const struct loop *loop, const struct fed *fed, size_t thread, size_t other)
+{
+	double one = own_s(&loop->threads[thread].all) * (fed[thread].directly ? 2 : 1);
+	double two = own_s(&loop->threads[other].all) * (fed[other].directly ? 2 : 1);
+
+	return !fed[thread].waits != !fed[other].waits ? fed[thread].waits != 0 : one > two;
+}
+
+/*
+ * The first thread, if it is fed and does anything with it; else the one that does most of those that are fed. Where none is
+ * fed, the one that reads itself.
  */
 static void choose_threads(const struct roles *roles, const struct loop *loop,
-			   const struct ends *ends, const bool *fed)
+			   const struct fed *fed)
 {
 	double wall_s = (double)loop->wall_ns / 1e9;
 
@@ -248,24 +265,23 @@ static void choose_threads(const struct roles *roles, const struct loop *loop,
 		ssize_t first = case_find_thread(loop, t->pid), best;
 		bool looks_on;
 
-		if (!role || role->trainer_pid != role->pid || t->tid == t->pid || first < 0)
+		if (!role || role->trainer_pid != role->pid || t->tid == t->pid || first < 0 ||
+		    own_s(&t->all) < least_of_loop * wall_s)
 			continue;
 		looks_on = own_s(&loop->threads[first].all) < least_of_loop * wall_s;
-		if ((fed[first] && !looks_on) || own_s(&t->all) < least_of_loop * wall_s)
+		if (is_loop_of_first(loop, fed, (size_t)first, i))
 			continue;
-		if (fed[i] ? passes_on(loop, ends, fed, i) :
-			     !looks_on || reading_s(&t->all) <= LEAST_BUSY * wall_s)
+		if (!fed[i].waits && (!looks_on || reading_s(&t->all) <= LEAST_BUSY * wall_s))
 			continue;
 		best = role->tid == role->pid ? -1 : case_find_thread(loop, role->tid);
-		if (best < 0 || (fed[i] && !fed[best]) ||
-		    (fed[i] == fed[best] && own_s(&t->all) > own_s(&loop->threads[best].all)))
+		if (best < 0 || is_better(loop, fed, i, (size_t)best))
 			role->tid = t->tid;
 	}
 }
 
 static int find_threads(const struct roles *roles, const struct loop *loop)
 {
-	bool *fed = calloc(loop->thread_count + 1, sizeof(*fed));
+	struct fed *fed = calloc(loop->thread_count + 1, sizeof(*fed));
 	struct ends ends;
 	int err = ends_find(&ends, loop);
 
@@ -274,7 +290,7 @@ static int find_threads(const struct roles *roles, const struct loop *loop)
 	if (!err)
 		err = find_fed(roles, loop, &ends, fed);
 	if (!err)
-		choose_threads(roles, loop, &ends, fed);
+		choose_threads(roles, loop, fed);
 	ends_free(&ends);
 	free(fed);
 	return err;

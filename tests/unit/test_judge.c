@@ -290,7 +290,7 @@ static void test_unknown(void **unused)
 		spend(t, LEDGER_CPU, 4.5, 3);
 		spend(t, LEDGER_LOCK, 13, 10);
 		spend(t, LEDGER_STORAGE_READ, 2, 1.5);
-		add_edge(&b, TRAINER, tid, 5);
+		add_edge_of(&b, EDGE_LOCK, TRAINER, tid, 2);
 	}
 	v = judged(&b);
 	assert_int_equal(v.class, CLASS_LOCK);

@@ -97,7 +97,10 @@ static void test_loop_in_a_thread(void **unused)
 	roles_free(&roles);
 }
 
-/* A thread that passes batches on works more than the loop does, which is the first thread's, or another one's. */
+/*
+ * A thread that passes batches on works more than the loop does, which is the first thread's; or less, where it is another
+ * one's.
+ */
 static void test_behind_a_thread_that_passes_on(void **unused)
 {
 	struct built b;
@@ -116,6 +119,7 @@ static void test_behind_a_thread_that_passes_on(void **unused)
 	check(&roles, TRAINER, TRAINER, TRAINER);
 	roles_free(&roles);
 	b.threads[0].all.ns[LEDGER_GPU] = 0;
+	b.threads[1].all.ns[LEDGER_CPU] = ns(1);
 	b.edges[1].wakee_tid = 102;
 	roles = found(&b, 0);
 	check(&roles, TRAINER, TRAINER, 102);
