@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# `make demo`, `make check` and `make check-vm` install what is missing and do everything; `make`
-# only builds.
+# `make demo`, `make check`, `make check-vm` and `make check-frameworks` install what is missing and do
+# everything; `make` only builds.
 
 # `make V=1` shows the commands.
 Q := $(if $(V),,@)
@@ -11,6 +11,9 @@ MANDIR ?= $(PREFIX)/share/man
 BUILD := build
 # Kernels for `make check-vm`: the beginnings of versions.
 KERNELS ?= 6.1 6.12 7
+# `make check-frameworks`: FULL=1 for the whole grid, CASES=GLOB for the cases with such names.
+FULL ?=
+CASES ?=
 
 CC ?= cc
 CLANG ?= clang
@@ -47,7 +50,7 @@ WORKLOADS := $(filter-out %/sleep32,$(WORKLOADS))
 endif
 
 .SECONDARY: $(SANITIZED_OBJECTS)
-.PHONY: all demo check check-vm lint install clean tests bpf-arm64
+.PHONY: all demo check check-vm check-frameworks lint install clean tests bpf-arm64
 
 all: $(BUILD)/whystall
 	@:
@@ -68,6 +71,13 @@ check-vm:
 	@scripts/setup vm || echo "setup: not all tools of check-vm can be installed"
 	@$(MAKE) --no-print-directory all tests
 	@scripts/vm $(KERNELS)
+
+# PyTorch and TensorFlow stay outside of the clone: WHYSTALL_FRAMEWORKS says where.
+check-frameworks:
+	@scripts/setup check
+	@$(MAKE) --no-print-directory all tests
+	@python=$$(scripts/frameworks) && tests/frameworks/run $(if $(filter-out 0,$(FULL)),--full) \
+		$(if $(CASES),--cases '$(CASES)') "$$python"
 
 lint:
 	@scripts/setup check
