@@ -1,38 +1,46 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What to change, for a verdict: a pure function of it. The words are show/advice.c's. */
+/* What to change, for a verdict: a pure function of it and of the report. The words are show/advice.c's. */
 #ifndef WHYSTALL_JUDGE_ADVICE_H
 #define WHYSTALL_JUDGE_ADVICE_H
 
 #include "judge/judge.h"
 #include "model/report.h"
 
+/* In brackets: what `figure` and `other_figure` are. Seconds, bytes and processors. */
 enum advice_kind {
-	ADVICE_MORE_WORKERS, /* PyTorch num_workers; tf.data num_parallel_calls; any: more of them */
-	ADVICE_ADD_WORKERS,  /* num_workers=0 as it is now */
-	ADVICE_PREFETCH,     /* batches ahead: prefetch_factor, Dataset.prefetch */
-	ADVICE_PARALLEL_READS,     /* interleave, several files at once */
-	ADVICE_PROCESSES,          /* in place of threads, under an interpreter's lock */
-	ADVICE_FEWER_WORKERS,      /* than processors */
-	ADVICE_PERSISTENT_WORKERS, /* workers are started anew each epoch */
-	ADVICE_RAISE_LIMIT,        /* of the control group: waits above the block layer */
-	ADVICE_PACK_FILES,         /* many small files: pack them into few large ones */
-	ADVICE_READ_AHEAD,         /* small reads of large files, one after the other */
-	ADVICE_CACHE,    /* the files fit into memory: cache them, or copy them to a faster disk */
-	ADVICE_LESS_CPU, /* cheaper preprocessing: offline, on the accelerator, or cached */
-	ADVICE_MOVE_CHECKPOINTS, /* asynchronously, or to a faster file system */
-	ADVICE_CONNECTIONS,      /* network: more requests at once, larger objects */
+	/* By CLASS_CPU (processors busy, of all), or CLASS_STORAGE (mean read alone, beside others). */
+	ADVICE_MORE_WORKERS,
+	ADVICE_PARALLEL_READS,  /* the same of threads that read (mean read alone, beside others) */
+	ADVICE_ADD_WORKERS,     /* it makes its batches itself (waited, steady) */
+	ADVICE_PREFETCH,        /* make batches ahead (part of the overlap that is lost) */
+	ADVICE_PROCESSES,       /* in place of threads, under an interpreter's lock */
+	ADVICE_NO_LOCK,         /* workers wait for one another (% of the blame) */
+	ADVICE_FEWER_WORKERS,   /* than processors (workers, processors) */
+	ADVICE_MORE_PROCESSORS, /* others use them, or a limit holds the job back (busy, of all) */
+	ADVICE_PERSISTENT_WORKERS, /* workers are started anew each epoch (ended) */
+	ADVICE_RAISE_LIMIT,    /* of the control group: waits above the block layer (requests took,
+	                         of waits) */
+	ADVICE_PACK_FILES,     /* many small files (files, mean bytes of one; 0: not known) */
+	ADVICE_READ_AHEAD,     /* small reads of few files (mean bytes of a request, files) */
+	ADVICE_FASTER_STORAGE, /* (mean read alone, beside others; 0: not known) */
+	ADVICE_LESS_CPU,       /* cheaper preprocessing (busy, of all) */
+	ADVICE_MOVE_CHECKPOINTS, /* asynchronously, or to faster storage (writing, steady) */
+	ADVICE_CONNECTIONS, /* network: more requests at once, larger objects (% of the blame) */
 	ADVICE_KINDS,
 };
 
 struct advice {
 	enum advice_kind kind;
-	double figure; /* what its "because" states; the meaning depends on the kind, see advice.c */
-	double other_figure;
+	enum verdict_class cause; /* the part of the blame that it is about */
+	double figure, other_figure;
 };
 
 enum { ADVICE_MOST = 6 };
 
-/* Fill `list`, the most promising first; none where the trainer is not held up by its input. Returns how many. */
+/*
+ * Fill `list`, the most promising first; none where the trainer is not held up by its input, or that is not known. What
+ * might be wrong is left out: more workers, say, where they would only queue up at the same place. Returns how many.
+ */
 size_t advice_find(struct advice list[ADVICE_MOST], const struct verdict *verdict,
 		   const struct report *report);
 

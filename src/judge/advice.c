@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "judge/advice.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/units.h"
+#include "judge/where.h"
+
+static const double idle_below = 0.9;    /* of the processors: some are idle */
+static const double least_part_pct = 30; /* of the blame, for one of several causes */
+static const double least_lost = 0.5;    /* of the overlap */
+static const double above_block = 2;     /* waits of what the requests took */
+static const double most_growth =
+	1.15; /* of reads beside others, for a place that serves more at once */
+static const double least_class = 0.03; /* of the reads, for a mean to count */
+static const uint64_t fewest_reads = 5;
+static const double small_file_bytes = 256 << 10, small_read_bytes = 64 << 10;
+static const double least_opening = 0.01, much_opening = 0.3; /* of the waits for storage */
+static const uint64_t fewest_requests = 100;
+
+enum { MANY_FILES = 100, FEWEST_REPLACED = 2 };
+
+struct adviser {
+	struct advice *list;
+	size_t count;
+	const struct verdict *verdict;
+	const struct report *report;
+};
+
+static void advise(struct adviser *a, enum advice_kind kind, enum verdict_class cause,
+		   double figure, double other_figure)
+{
+	for (size_t i = 0; i < a->count; i++)
+		if (a->list[i].kind == kind)
+			return;
+	if (a->count < ADVICE_MOST)
+		a->list[a->count++] = (struct advice){
+			.kind = kind, .cause = cause, .figure = figure, .other_figure = other_figure
+		};
+}
+
+/* What the processes that a verdict blames did with storage. */
+struct storage {
+	double waits_s, opening_s;
+	double on_device_s, elsewhere_s; /* of the waits whose file is known */
+	double requests_s;               /* Q to C */
+	size_t files;                    /* waited for, or moved */
+	size_t moved;
+	double moved_bytes;
+	uint64_t requests; /* reads */
+	double read_bytes;
+};
+
+static void add_files(struct storage *s, const struct verdict *v, const struct process_report *p)
+{
+	for (size_t i = 0; i < p->file_count; i++) {
+		const struct file_report *file = &p->files[i];
+		double wait_s = duration_seconds(where_file_wait_ns(v, p, file));
+
+		s->files += file->bytes || wait_s > 0;
+		s->moved += file->bytes != 0;
+		s->moved_bytes += (double)file->bytes;
+		s->opening_s +=
+			duration_seconds(file->kind_ns[LEDGER_STORAGE_META - LEDGER_STORAGE_READ]);
+		if (file->device_name[0])
+			s->on_device_s += wait_s;
+		else
+			s->elsewhere_s += wait_s;
+	}
+}
+
+static struct storage look_at_storage(const struct adviser *a)
+{
+	struct storage s = { 0 };
+
+	for (size_t i = 0; i < a->report->process_count; i++) {
+		const struct process_report *p = &a->report->processes[i];
+
+		if (!where_is_blamed(a->verdict, p))
+			continue;
+		s.waits_s += duration_seconds(where_storage_ns(a->verdict, p));
+		s.requests_s += p->block_s;
+		add_files(&s, a->verdict, p);
+		for (size_t k = 0; k < p->io_count; k++) {
+			if (p->io[k].key.op != IO_READ || p->io[k].key.lower)
+				continue;
+			s.requests += p->io[k].requests;
+			s.read_bytes += (double)p->io[k].bytes;
+		}
+	}
+	return s;
+}
+
+/* On a device whose requests do not explain the waits: something holds them back. */
+static bool is_held_back(const struct adviser *a, const struct storage *s)
+{
+	return a->report->above_block && s->on_device_s > s->elsewhere_s &&
+	       s->waits_s > above_block * s->requests_s;
+}
+
+static bool has_reads(const struct concurrency_report *c, int beside, uint64_t all)
+{
+	return c->count[beside] >= fewest_reads &&
+	       (double)c->count[beside] >= least_class * (double)all;
+}
+
+/* How long reads took alone, and beside the most others; false where one of them was hardly seen. */
+static bool compare_reads(const struct concurrency_report *c, double *alone_s, double *beside_s)
+{
+	uint64_t all = 0;
+	int last = 0;
+
+	for (int k = 0; k < CONCURRENCY_CLASSES; k++)
+		all += c->count[k];
+	for (int k = 1; k < CONCURRENCY_CLASSES; k++)
+		if (has_reads(c, k, all))
+			last = k;
+	if (!last || !has_reads(c, 0, all))
+		return false;
+	*alone_s = c->mean_s[0];
+	*beside_s = c->mean_s[last];
+	return true;
+}
+
+/* At the mount that was waited for longest; where that is not known, at the device. */
+static bool find_reads(const struct adviser *a, double *alone_s, double *beside_s)
+{
+	struct where where[WHERE_MOST];
+	size_t count = where_find(where, a->verdict, a->report);
+
+	for (int device = 0; device < 2; device++)
+		for (size_t i = 0; i < count; i++) {
+			if (where[i].kind != (device ? WHERE_DEVICE : WHERE_MOUNT))
+				continue;
+			for (size_t k = 0; k < a->report->concurrency_count; k++) {
+				const struct concurrency_report *c = &a->report->concurrency[k];
+
+				if (c->device == device && strcmp(c->name, where[i].name) == 0)
+					return compare_reads(c, alone_s, beside_s);
+			}
+			break;
+		}
+	return false;
+}
+
+/* Many, opened one by one. That few bytes of each were read does not show that they are small: they could be large ones. */
+static void advise_packing(struct adviser *a, const struct storage *s)
+{
+	double mean = s->moved ? s->moved_bytes / (double)s->moved : 0;
+	bool small = s->moved > MANY_FILES && mean < small_file_bytes &&
+		     s->opening_s >= least_opening * s->waits_s;
+
+	if (s->files > MANY_FILES && (small || s->opening_s >= much_opening * s->waits_s))
+		advise(a, ADVICE_PACK_FILES, CLASS_STORAGE, (double)s->files, small ? mean : 0);
+}
+
+/* Do workers wait for processors already? */
+static bool is_crowded(const struct verdict *v)
+{
+	return v->blame_pct[CLASS_RUNQUEUE] >= least_part_pct;
+}
+
+/* tf.data's threads: their own parallelism, and no interpreter's lock. */
+static bool reads_in_threads(const struct verdict *v)
+{
+	return v->input == INPUT_THREADS && v->frameworks & FRAMEWORK_TENSORFLOW;
+}
+
+static void advise_more_reads(struct adviser *a)
+{
+	const struct verdict *v = a->verdict;
+	double alone_s = 0, beside_s = 0;
+	bool known = find_reads(a, &alone_s, &beside_s);
+
+	if (known && beside_s <= most_growth * alone_s && v->input != INPUT_OWN && !is_crowded(v))
+		advise(a, reads_in_threads(v) ? ADVICE_PARALLEL_READS : ADVICE_MORE_WORKERS,
+		       CLASS_STORAGE, alone_s, beside_s);
+	else if (known && beside_s > most_growth * alone_s)
+		advise(a, ADVICE_FASTER_STORAGE, CLASS_STORAGE, alone_s, beside_s);
+	else
+		advise(a, ADVICE_FASTER_STORAGE, CLASS_STORAGE, 0, 0);
+}
+
+static void advise_on_storage(struct adviser *a)
+{
+	const struct verdict *v = a->verdict;
+	struct storage s = look_at_storage(a);
+	bool held = is_held_back(a, &s);
+
+	if (v->input == INPUT_OWN)
+		advise(a, ADVICE_ADD_WORKERS, CLASS_STORAGE, v->waited_s, v->steady_s);
+	if (held)
+		advise(a, ADVICE_RAISE_LIMIT, CLASS_STORAGE, s.requests_s, s.waits_s);
+	advise_packing(a, &s);
+	if (s.on_device_s > s.elsewhere_s && s.files <= MANY_FILES &&
+	    s.requests >= fewest_requests && s.read_bytes / (double)s.requests < small_read_bytes)
+		advise(a, ADVICE_READ_AHEAD, CLASS_STORAGE, s.read_bytes / (double)s.requests,
+		       (double)s.files);
+	if (!held)
+		advise_more_reads(a);
+}
+
+/* Where workers are processes, more of them do nothing for a stage behind them. */
+static bool is_bound_inside(const struct verdict *v)
+{
+	for (size_t i = 0; i < v->producer_count; i++)
+		if (v->producers[i].critical && v->producers[i].pid != v->pid)
+			return false;
+	return v->input == INPUT_PROCESSES && v->producer_count;
+}
+
+static bool shares_interpreter(const struct verdict *v)
+{
+	return v->interpreter_lock ||
+	       (v->input == INPUT_THREADS && v->frameworks & FRAMEWORK_PYTHON &&
+		!(v->frameworks & (FRAMEWORK_TENSORFLOW | FRAMEWORK_DALI)));
+}
+
+static void advise_on_runqueue(struct adviser *a)
+{
+	const struct verdict *v = a->verdict;
+	/* The trainer needs one, too. */
+	bool own = v->own_runqueue_s > v->waited_s && v->workers >= v->cpus;
+
+	if (v->cpus <= 0)
+		return;
+	if (v->workers > v->cpus || own)
+		advise(a, ADVICE_FEWER_WORKERS, CLASS_RUNQUEUE, v->workers, v->cpus);
+	else if (v->busy_cpus < idle_below * v->cpus)
+		advise(a, ADVICE_MORE_PROCESSORS, CLASS_RUNQUEUE, v->busy_cpus, v->cpus);
+	else
+		advise(a, ADVICE_LESS_CPU, CLASS_RUNQUEUE, fmin(v->busy_cpus, v->cpus), v->cpus);
+}
+
+static void advise_on_cpu(struct adviser *a)
+{
+	const struct verdict *v = a->verdict;
+
+	if (shares_interpreter(v))
+		advise(a, ADVICE_PROCESSES, CLASS_CPU, 0, 0);
+	else if (is_crowded(v))
+		advise_on_runqueue(a);
+	else if (v->cpus <= 0 || is_bound_inside(v))
+		; /* nothing that is known to help */
+	else if (v->busy_cpus >= idle_below * v->cpus)
+		advise(a, ADVICE_LESS_CPU, CLASS_CPU, fmin(v->busy_cpus, v->cpus), v->cpus);
+	else if (v->input == INPUT_OWN)
+		advise(a, ADVICE_ADD_WORKERS, CLASS_CPU, v->waited_s, v->steady_s);
+	else
+		advise(a, ADVICE_MORE_WORKERS, CLASS_CPU, v->busy_cpus, v->cpus);
+}
+
+static void advise_on_pipeline(struct adviser *a)
+{
+	const struct verdict *v = a->verdict;
+
+	if (v->input == INPUT_OWN)
+		advise(a, ADVICE_ADD_WORKERS, CLASS_PIPELINE, v->waited_s, v->steady_s);
+	else if (v->overlap_lost >= least_lost)
+		advise(a, ADVICE_PREFETCH, CLASS_PIPELINE, v->overlap_lost, 0);
+}
+
+static void advise_on_lock(struct adviser *a)
+{
+	if (shares_interpreter(a->verdict))
+		advise(a, ADVICE_PROCESSES, CLASS_LOCK, 0, 0);
+	else
+		advise(a, ADVICE_NO_LOCK, CLASS_LOCK, a->verdict->blame_pct[CLASS_LOCK], 0);
+}
+
+static void advise_on_network(struct adviser *a)
+{
+	const struct verdict *v = a->verdict;
+
+	if (v->input == INPUT_OWN)
+		advise(a, ADVICE_ADD_WORKERS, CLASS_NETWORK, v->waited_s, v->steady_s);
+	else
+		advise(a, ADVICE_CONNECTIONS, CLASS_NETWORK, v->blame_pct[CLASS_NETWORK], 0);
+}
+
+static void advise_on_checkpoint(struct adviser *a)
+{
+	advise(a, ADVICE_MOVE_CHECKPOINTS, CLASS_CHECKPOINT, a->verdict->own_write_s,
+	       a->verdict->steady_s);
+}
+
+/* By class; one without a function has no advice. */
+static void (*const advise_on[VERDICT_CLASSES])(struct adviser *) = {
+	[CLASS_STORAGE] = advise_on_storage,       [CLASS_CPU] = advise_on_cpu,
+	[CLASS_RUNQUEUE] = advise_on_runqueue,     [CLASS_LOCK] = advise_on_lock,
+	[CLASS_NETWORK] = advise_on_network,       [CLASS_PIPELINE] = advise_on_pipeline,
+	[CLASS_CHECKPOINT] = advise_on_checkpoint,
+};
+
+/* On each cause with a large part, the largest first. */
+static void advise_on_parts(struct adviser *a)
+{
+	bool done[BLAME_CLASSES] = { false };
+
+	for (;;) {
+		int largest = -1;
+
+		for (int class = 0; class < BLAME_CLASSES; class ++)
+			if (!done[class] && a->verdict->blame_pct[class] >= least_part_pct &&
+			    (largest < 0 ||
+			     a->verdict->blame_pct[class] > a->verdict->blame_pct[largest]))
+				largest = class;
+		if (largest < 0)
+			return;
+		done[largest] = true;
+		if (advise_on[largest])
+			advise_on[largest](a);
+	}
+}
+
+static void advise_on_replaced(struct adviser *a)
+{
+	if (a->verdict->replaced >= FEWEST_REPLACED && a->verdict->input == INPUT_PROCESSES)
+		advise(a, ADVICE_PERSISTENT_WORKERS, a->verdict->class, a->verdict->replaced, 0);
+}
+
+size_t advice_find(struct advice list[ADVICE_MOST], const struct verdict *verdict,
+		   const struct report *report)
+{
+	struct adviser a = { .list = list, .verdict = verdict, .report = report };
+
+	if (verdict->class == CLASS_UNKNOWN || verdict->class == CLASS_NOT_INPUT_BOUND)
+		return 0;
+	if (verdict->class == CLASS_PIPELINE)
+		advise_on_replaced(&a);
+	if (verdict->class == CLASS_MIXED)
+		advise_on_parts(&a);
+	else if (advise_on[verdict->class])
+		advise_on[verdict->class](&a);
+	/* A checkpoint is not the workers' fault, and the loop's own waits for a processor hardly. */
+	if (verdict->class < BLAME_CLASSES || verdict->class == CLASS_MIXED)
+		advise_on_replaced(&a);
+	return a.count;
+}
