@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "show/verdict.h"
 
-#include <math.h>
-
 #include "base/text.h"
-#include "base/units.h"
 #include "show/metrics.h"
+#include "show/words.h"
 
-enum {
-	SHOWN_PRODUCERS = 8,
-	EVIDENCE_LINES = SHOWN_PRODUCERS + 3,
-	COMM_TEXT_LEN = 4 * COMM_LEN,
-	LINE_LEN = 1024,
-};
+enum { COMM_TEXT_LEN = 4 * COMM_LEN, PATH_LEN = 256 };
+
+/* The limits of the TensorFlow Profiler. */
+static const double input_bound_pct = 5, highly_bound_pct = 20;
 
 static const char *const class_names[VERDICT_CLASSES] = {
 	[CLASS_STORAGE] = "storage",       [CLASS_CPU] = "cpu",
@@ -22,6 +18,13 @@ static const char *const class_names[VERDICT_CLASSES] = {
 	[CLASS_EXTERNAL] = "external",     [CLASS_OTHER] = "other",
 	[CLASS_CHECKPOINT] = "checkpoint", [CLASS_NOT_INPUT_BOUND] = "not-input-bound",
 	[CLASS_MIXED] = "mixed",           [CLASS_UNKNOWN] = "unknown",
+};
+
+static const char *const where_names[WHERE_KINDS] = {
+	[WHERE_DEVICE] = "device",
+	[WHERE_MOUNT] = "mount",
+	[WHERE_FILE] = "file",
+	[WHERE_PROCESS] = "process",
 };
 
 static const char *const confidence_names[] = { "low", "medium", "high" };
@@ -43,7 +46,7 @@ static const char *const class_words[VERDICT_CLASSES] = {
 	[CLASS_MIXED] = "no single cause has most of it",
 };
 
-static const char *const reason_words[] = {
+const char *const reason_words[] = {
 	[REASON_NONE] = "",
 	[REASON_SHORT] = "too little was seen: less than 2 s, or 10 waits",
 	[REASON_NO_INPUT] = "it waits, but for no thread that is seen to make input",
@@ -74,17 +77,9 @@ const char *show_largest_blame(const struct verdict *v)
 	return v->blame_pct[largest] > 0 ? class_names[largest] : NULL;
 }
 
-static const struct process_report *find_process(const struct report *report, pid_t pid)
-{
-	for (size_t i = 0; i < report->process_count; i++)
-		if (report->processes[i].pid == pid)
-			return &report->processes[i];
-	return NULL;
-}
-
 static const char *name_of(char text[COMM_TEXT_LEN], const struct report *report, pid_t pid)
 {
-	const struct process_report *p = find_process(report, pid);
+	const struct process_report *p = words_find_process(report, pid);
 
 	text_escape(text, COMM_TEXT_LEN, p ? p->comm : "", TEXT_PLAIN);
 	return text;
@@ -104,78 +99,77 @@ static void print_blame(FILE *out, const struct verdict *v)
 		fprintf(out, "\n");
 }
 
-static void producer_line(char line[LINE_LEN], const struct verdict *v, const struct producer *p,
-			  const struct report *report)
+/* "/data on vda 97 %, /home on sda 2 %" */
+static void print_places(FILE *out, const struct evidence *e, enum where_kind kind,
+			 const char **separator)
+{
+	for (size_t i = 0; i < e->where_count; i++) {
+		const struct where *place = &e->where[i];
+		char raw[PATH_LEN], text[4 * PATH_LEN];
+
+		if (place->kind != kind)
+			continue;
+		text_copy(raw, sizeof(raw), place->name);
+		text_escape(text, sizeof(text), raw, TEXT_PLAIN);
+		fprintf(out, "%s%s%s%s %.0f %%", *separator, text, place->device[0] ? " on " : "",
+			place->device, place->pct);
+		*separator = ", ";
+	}
+}
+
+static void print_processes(FILE *out, const struct evidence *e, const struct report *report,
+			    const char **separator)
 {
 	char name[COMM_TEXT_LEN];
-	int largest = 0;
 
-	for (int class = 1; class < BLAME_CLASSES; class ++)
-		if (p->blame_s[class] > p->blame_s[largest])
-			largest = class;
-	if (p->on_clock_s <= 0.1 * v->waited_s)
-		snprintf(line, LINE_LEN, "thread %d of %d %s was idle for %.0f %% of these %.1f s",
-			 p->tid, p->pid, name_of(name, report, p->pid),
-			 100 * (1 - p->on_clock_s / v->waited_s), v->waited_s);
-	else
-		snprintf(line, LINE_LEN,
-			 "thread %d of %d %s worked %.1f of these %.1f s, %.0f %% of it %s", p->tid,
-			 p->pid, name_of(name, report, p->pid), fmin(p->on_clock_s, v->waited_s),
-			 v->waited_s, 100 * p->blame_s[largest] / p->on_clock_s,
-			 class_names[largest]);
+	for (size_t i = 0; i < e->where_count; i++) {
+		if (e->where[i].kind != WHERE_PROCESS)
+			continue;
+		fprintf(out, "%s%d %s %.0f %%", *separator, e->where[i].pid,
+			name_of(name, report, e->where[i].pid), e->where[i].pct);
+		*separator = ", ";
+	}
 }
 
-/* The largest wait of a process for one place. */
-static bool file_line(char line[LINE_LEN], const struct report *report, pid_t pid)
+/* Mounts (devices where these are not known), files and processes, parted by semicolons. */
+static void print_where(FILE *out, const struct evidence *e, const struct report *report)
 {
-	const struct process_report *p = find_process(report, pid);
-	char path[4 * LINE_LEN / 8], raw[LINE_LEN / 8], wait[32];
+	const char *separator = "  where: ";
+	bool mounts = false;
 
-	if (!p || !p->file_count || p->files[0].wait_ns < NS_PER_MS)
-		return false;
-	text_copy(raw, sizeof(raw), p->files[0].path);
-	text_escape(path, sizeof(path), raw, TEXT_PLAIN);
-	snprintf(line, LINE_LEN, "process %d waited %s for %s%s%s", pid,
-		 duration_format(wait, sizeof(wait), (double)p->files[0].wait_ns), path,
-		 p->files[0].device_name[0] ? " on " : "", p->files[0].device_name);
-	return true;
+	for (size_t i = 0; i < e->where_count; i++)
+		mounts = mounts || e->where[i].kind == WHERE_MOUNT;
+	print_places(out, e, mounts ? WHERE_MOUNT : WHERE_DEVICE, &separator);
+	separator = separator[0] == ',' ? "; " : separator;
+	print_places(out, e, WHERE_FILE, &separator);
+	separator = separator[0] == ',' ? "; " : separator;
+	print_processes(out, e, report, &separator);
+	if (e->where_count)
+		fprintf(out, "\n");
 }
 
-static bool has_blame(const struct verdict *v)
+static void print_advice(FILE *out, const struct verdict *v, const struct report *report)
 {
-	for (int class = 0; class < BLAME_CLASSES; class ++)
-		if (v->blame_pct[class] > 0)
-			return true;
-	return false;
+	struct advice list[ADVICE_MOST];
+	size_t count = advice_find(list, v, report);
+
+	for (size_t i = 0; i < count; i++) {
+		struct advice_words words;
+
+		advice_describe(&words, &list[i], v);
+		fprintf(out, "  do: %s; because %s\n", words.what, words.because);
+	}
 }
 
-/* The figures behind a verdict, a line each. Returns how many. */
-static size_t evidence(char lines[EVIDENCE_LINES][LINE_LEN], const struct verdict *v,
-		       const struct report *report)
+static bool is_starved(const struct verdict *v)
 {
-	size_t count = 0;
-
-	snprintf(lines[count++], LINE_LEN, "it waited %.1f of %.1f s (%.1f %%) for input",
-		 v->waited_s, v->steady_s, v->input_bound_pct);
-	if (!has_blame(v))
-		return count;
-	for (size_t i = 0; i < v->producer_count && i < SHOWN_PRODUCERS; i++)
-		producer_line(lines[count++], v, &v->producers[i], report);
-	if (v->class == CLASS_STORAGE && v->producer_count &&
-	    file_line(lines[count], report, v->producers[0].pid))
-		count++;
-	if (v->class == CLASS_STORAGE && report->above_block)
-		snprintf(
-			lines[count++], LINE_LEN,
-			"the wait is above the block layer: the job's requests took %.1f s of %.1f",
-			report->job_block_s, duration_seconds(ledger_storage_ns(&report->job)));
-	return count;
+	return v->share_known && v->class != CLASS_NOT_INPUT_BOUND &&
+	       v->input_bound_pct >= input_bound_pct;
 }
 
-static void print_verdict(FILE *out, const struct verdict *v, const struct report *report)
+static void print_headline(FILE *out, const struct verdict *v, const struct report *report)
 {
-	char name[COMM_TEXT_LEN], lines[EVIDENCE_LINES][LINE_LEN];
-	size_t count;
+	char name[COMM_TEXT_LEN];
 
 	fprintf(out, "Verdict for %d %s: %s", v->pid, name_of(name, report, v->pid),
 		class_names[v->class]);
@@ -183,12 +177,25 @@ static void print_verdict(FILE *out, const struct verdict *v, const struct repor
 		fprintf(out, " (%s)\n", reason_words[v->reason]);
 		return;
 	}
-	fprintf(out, ": %s; confidence %s\n", class_words[v->class],
-		confidence_names[v->confidence]);
+	fprintf(out, ": %s; ", class_words[v->class]);
+	if (is_starved(v))
+		fprintf(out, "%s input-bound (%.1f %%), ",
+			v->input_bound_pct > highly_bound_pct ? "highly" : "moderately",
+			v->input_bound_pct);
+	fprintf(out, "confidence %s\n", confidence_names[v->confidence]);
+}
+
+static void print_verdict(FILE *out, const struct verdict *v, const struct report *report)
+{
+	struct evidence e;
+
+	evidence_collect(&e, v, report);
+	print_headline(out, v, report);
 	print_blame(out, v);
-	count = evidence(lines, v, report);
-	for (size_t i = 0; i < count; i++)
-		fprintf(out, "  %s\n", lines[i]);
+	print_where(out, &e, report);
+	for (size_t i = 0; i < e.count; i++)
+		fprintf(out, "  %s\n", e.lines[i]);
+	print_advice(out, v, report);
 }
 
 void show_verdicts_text(FILE *out, const struct verdicts *verdicts, const struct report *report)
@@ -199,35 +206,109 @@ void show_verdicts_text(FILE *out, const struct verdicts *verdicts, const struct
 	}
 }
 
+static void add_blame(struct json_builder *b, json_t *row, const struct verdict *v)
+{
+	json_t *blame = json_open_object(b, row, metrics[M_BLAME_PCT].key);
+	json_t *intervals;
+
+	for (int class = 0; class < BLAME_CLASSES; class ++)
+		json_add_real(b, blame, class_names[class], v->blame_pct[class]);
+	intervals = json_open_object(b, row, metrics[M_INTERVAL_CLASSES].key);
+	for (int class = 0; class < VERDICT_CLASSES; class ++)
+		if (v->interval_classes[class])
+			json_add_count(b, intervals, class_names[class],
+				       v->interval_classes[class]);
+}
+
+/* A process by its PID and name. */
+static void add_process_name(struct json_builder *b, json_t *row, const struct report *report,
+			     pid_t pid)
+{
+	const struct process_report *process = words_find_process(report, pid);
+	char name[CMDLINE_LEN + 32];
+
+	snprintf(name, sizeof(name), "%d %.*s", pid, CMDLINE_LEN, process ? process->comm : "");
+	json_add_text(b, row, metrics[M_NAME].key, name);
+	json_add_count(b, row, metrics[M_PID].key, (uint64_t)pid);
+}
+
+static void add_where(struct json_builder *b, json_t *row, const struct evidence *e,
+		      const struct report *report)
+{
+	json_t *list = json_open_array(b, row, metrics[M_WHERE].key);
+
+	for (size_t i = 0; i < e->where_count; i++) {
+		json_t *place = json_open_object(b, list, NULL);
+
+		json_add_text(b, place, metrics[M_KIND].key, where_names[e->where[i].kind]);
+		if (e->where[i].kind == WHERE_PROCESS)
+			add_process_name(b, place, report, e->where[i].pid);
+		else
+			json_add_text(b, place, metrics[M_NAME].key, e->where[i].name);
+		json_add_real(b, place, metrics[M_PCT].key, e->where[i].pct);
+	}
+}
+
+static void add_advice(struct json_builder *b, json_t *row, const struct verdict *v,
+		       const struct report *report)
+{
+	json_t *list = json_open_array(b, row, metrics[M_ADVICE].key);
+	struct advice advice[ADVICE_MOST];
+	size_t count = advice_find(advice, v, report);
+
+	for (size_t i = 0; i < count; i++) {
+		json_t *entry = json_open_object(b, list, NULL);
+		struct advice_words words;
+
+		advice_describe(&words, &advice[i], v);
+		json_add_text(b, entry, metrics[M_DO].key, words.what);
+		json_add_text(b, entry, metrics[M_BECAUSE].key, words.because);
+	}
+}
+
+static void add_startup(struct json_builder *b, json_t *row, const struct verdict *v)
+{
+	json_add_real(b, row, metrics[M_STARTUP_S].key, v->startup_s);
+	if (v->startup_s > 0)
+		json_add_text(b, row, metrics[M_STARTUP_CLASS].key, class_names[v->startup_class]);
+	else
+		json_add_null(b, row, metrics[M_STARTUP_CLASS].key);
+}
+
 static void add_verdict(struct json_builder *b, json_t *list, const struct verdict *v,
 			const struct report *report)
 {
-	const struct process_report *process = find_process(report, v->pid);
+	const struct process_report *process = words_find_process(report, v->pid);
 	json_t *row = json_open_object(b, list, NULL);
-	char lines[EVIDENCE_LINES][LINE_LEN];
-	json_t *blame;
-	size_t count;
+	bool known = v->class != CLASS_UNKNOWN;
+	struct evidence e;
 
+	evidence_collect(&e, v, report);
 	json_add_count(b, row, metrics[M_PID].key, (uint64_t)v->pid);
+	if (v->tid)
+		json_add_count(b, row, metrics[M_TRAINER_TID].key, (uint64_t)v->tid);
+	else
+		json_add_null(b, row, metrics[M_TRAINER_TID].key);
 	json_add_text(b, row, metrics[M_COMM].key, process ? process->comm : "");
 	json_add_text(b, row, metrics[M_CLASS].key, class_names[v->class]);
-	if (v->class == CLASS_UNKNOWN) {
+	json_add_text(b, row, metrics[M_REASON].key,
+		      known ? class_words[v->class] : reason_words[v->reason]);
+	json_add(b, row, metrics[M_MARKED].key, json_boolean(v->marked));
+	if (known && v->share_known)
+		json_add_real(b, row, metrics[M_INPUT_BOUND_PCT].key, v->input_bound_pct);
+	else
 		json_add_null(b, row, metrics[M_INPUT_BOUND_PCT].key);
-		json_add_text(b, row, metrics[M_REASON].key, reason_words[v->reason]);
-		return;
+	add_startup(b, row, v);
+	if (known) {
+		json_add_text(b, row, metrics[M_CONFIDENCE].key, confidence_names[v->confidence]);
+		json_add_real(b, row, metrics[M_STEADY_S].key, v->steady_s);
+		add_blame(b, row, v);
+		add_where(b, row, &e, report);
 	}
-	json_add_text(b, row, metrics[M_REASON].key, class_words[v->class]);
-	json_add_real(b, row, metrics[M_INPUT_BOUND_PCT].key, v->input_bound_pct);
-	json_add_text(b, row, metrics[M_CONFIDENCE].key, confidence_names[v->confidence]);
-	json_add_real(b, row, metrics[M_STEADY_S].key, v->steady_s);
-	json_add_real(b, row, metrics[M_STARTUP_S].key, v->startup_s);
-	blame = json_open_object(b, row, metrics[M_BLAME_PCT].key);
-	for (int class = 0; class < BLAME_CLASSES; class ++)
-		json_add_real(b, blame, class_names[class], v->blame_pct[class]);
-	list = json_open_array(b, row, "evidence");
-	count = evidence(lines, v, report);
-	for (size_t i = 0; i < count; i++)
-		json_append_text(b, list, lines[i]);
+	list = json_open_array(b, row, metrics[M_EVIDENCE].key);
+	for (size_t i = 0; i < e.count; i++)
+		json_append_text(b, list, e.lines[i]);
+	add_advice(b, row, v, report);
 }
 
 void show_verdicts_json(struct json_builder *b, const struct verdicts *verdicts,
