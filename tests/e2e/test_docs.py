@@ -18,6 +18,9 @@ OPTIONS_OF = {
     "stat": ["Options of the main job and of stat"],
     "doctor": ["Options of doctor"],
 }
+# Of the last five there is no part of the blame.
+VERDICT_CLASSES = {"storage", "cpu", "runqueue", "lock", "network", "gpu", "sleep", "pipeline", "external", "other",
+                   "checkpoint", "stuck", "not-input-bound", "mixed", "unknown"}
 STAT_COLUMN = re.compile(r"^\.It Sy (\w+)$", re.M)
 
 
@@ -100,9 +103,11 @@ def report_of_file_read(whystall, mounted_loop):
 
 def test_report_keys(whystall, mounted_loop):
     written = written_keys(report_of_file_read(whystall, mounted_loop).data, "", {})
-    loader = [*helpers.workload("loader.py"), "--cpu-ms", "2", "--step-ms", "10", "--seconds", "6"]
+    loader = [*helpers.workload("loader.py"), "--workers", "1", "--cpu-ms", "10", "--step-ms", "1", "--seconds", "5"]
     written_keys(whystall.report("--", *loader).data["verdicts"], "verdicts", written)
-    assert {"processes[].io[].histogram[]", "processes[].files[]"} <= set(written), "not seen"
+    assert {"processes[].io[].histogram[]", "processes[].files[]", "verdicts[].where[]",
+            "verdicts[].advice[]"} <= set(written), "not seen"
+    assert written.pop("verdicts[].interval_classes") <= VERDICT_CLASSES
     assert documented_keys() == written
 
 

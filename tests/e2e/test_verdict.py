@@ -8,6 +8,8 @@ import time
 import pytest
 
 import helpers
+from conftest import MIB, filled_file
+from test_owner import in_cgroup
 from test_ledger import SlowServer
 
 POINTS = 3  # of the waiting share
@@ -16,8 +18,9 @@ POINTS = 3  # of the waiting share
 @pytest.fixture
 def verdict_on(whystall):
     """The verdict on the loader with these options, and what the loader itself found."""
-    def run(*options, count=1):
-        report, output = whystall.traced("--", *helpers.workload("loader.py"), *map(str, options))
+    def run(*options, count=1, group=None):
+        command = [*helpers.workload("loader.py"), *map(str, options)]
+        report, output = whystall.traced("--", *(in_cgroup(group, command) if group else command))
         told = json.loads(output)
         verdicts = report.data["verdicts"]
         assert len(verdicts) == count, verdicts
@@ -28,12 +31,37 @@ def verdict_on(whystall):
     return run
 
 
+def pct_of(verdict, kind):
+    """{name: part of the blame} of its places of this kind."""
+    return {place["name"]: place["pct"] for place in verdict["where"] if place["kind"] == kind}
+
+
+def advised(verdict):
+    return [advice["do"] for advice in verdict["advice"]]
+
+
+def check_places(verdict):
+    """Causes of one kind do not add up to more than the blame that they share."""
+    blame = verdict["blame_pct"]
+    for kind in ("device", "mount", "file"):
+        assert sum(pct_of(verdict, kind).values()) <= blame["storage"] + 0.1
+    assert sum(pct_of(verdict, "process").values()) <= 100 - blame["pipeline"] + 0.1
+    assert all(place["name"].startswith(f'{place["pid"]} ') for place in verdict["where"]
+               if place["kind"] == "process")
+
+
 def check(verdict, told):
     """What holds for all of them: the share, and that blame adds up."""
+    assert all(advice["do"] and advice["because"] for advice in verdict["advice"])
     if verdict["class"] == "unknown":
         assert verdict["input_bound_pct"] is None and verdict["reason"]
+        assert verdict["advice"] == []
         return verdict
-    assert verdict["input_bound_pct"] == pytest.approx(100 * told["waited_s"] / told["loop_s"], abs=POINTS)
+    check_places(verdict)
+    if verdict["input_bound_pct"] is None:
+        assert any("cannot be told" in line for line in verdict["evidence"])
+    else:
+        assert verdict["input_bound_pct"] == pytest.approx(100 * told["waited_s"] / told["loop_s"], abs=POINTS)
     assert sum(verdict["blame_pct"].values()) == pytest.approx(100, abs=0.1) \
         or not any(verdict["blame_pct"].values())
     assert verdict["evidence"]
@@ -45,20 +73,50 @@ def test_starved_by_storage(verdict_on, fuse_file):
     verdict = verdict_on("--file", file, "--reads", 1, "--step-ms", 1)
     assert verdict["class"] == "storage"
     assert verdict["blame_pct"]["storage"] >= 80
-    assert any(str(file) in line for line in verdict["evidence"])
+    assert any(f"reading {file}" in line for line in verdict["evidence"])
     assert any("above the block layer" in line for line in verdict["evidence"])
+    assert pct_of(verdict, "file")[str(file)] >= 80
+    assert pct_of(verdict, "mount")[str(file.parent)] >= 80
+    assert not pct_of(verdict, "device")  # FUSE is on none
+    assert "use more workers (2 now)" in advised(verdict)  # each read takes 5 ms, however many there are
+
+
+def test_starved_by_a_serial_server(verdict_on, fuse_file):
+    """More workers would wait for one another."""
+    verdict = verdict_on("--file", fuse_file(5000, serial=True), "--reads", 1, "--step-ms", 1)
+    assert verdict["class"] == "storage"
+    assert not any("more workers" in line for line in advised(verdict))
+    assert any("faster storage" in line for line in advised(verdict))
+
+
+def test_starved_by_an_io_limit(verdict_on, mounted_loop, throttle):
+    """128 reads a second, of a device that takes 10,000: more workers would wait for the same limit."""
+    file = filled_file(mounted_loop.folder / "data", 16 * MIB)
+    verdict = verdict_on("--file", file, "--direct", "--reads", 1, "--step-ms", 1,
+                         group=throttle(mounted_loop, 512 << 10))
+    assert verdict["class"] == "storage"
+    assert pct_of(verdict, "device")[mounted_loop.name] >= 80
+    assert any("device p99" in line and "above the block layer" in line for line in verdict["evidence"])
+    assert "I/O limit" in advised(verdict)[0]
+    assert not any("more workers" in line for line in advised(verdict))
 
 
 def test_starved_by_preprocessing(verdict_on):
     verdict = verdict_on("--workers", 1, "--cpu-ms", 10, "--step-ms", 2)
     assert verdict["class"] == "cpu"
     assert verdict["blame_pct"]["cpu"] >= 80
+    assert any("computing" in line for line in verdict["evidence"])
+    if len(os.sched_getaffinity(0)) > 1:
+        assert "use more workers (1 now)" in advised(verdict)
+    assert not pct_of(verdict, "file")
+    assert len(pct_of(verdict, "process")) == 1
 
 
 def test_not_input_bound(verdict_on):
     verdict = verdict_on("--cpu-ms", 2, "--step-ms", 10)
     assert verdict["class"] == "not-input-bound"
     assert not any(verdict["blame_pct"].values())
+    assert verdict["where"] == [] and verdict["advice"] == []
 
 
 def test_storage_behind_a_long_step(verdict_on, fuse_file):
@@ -75,19 +133,28 @@ def test_starved_by_the_network(verdict_on, cleanup):
 
 def test_more_workers_than_processors(verdict_on):
     """They wait for one another's processors longer than they run."""
-    verdict = verdict_on("--workers", 8, "--cpu-ms", 20)
+    processors = len(os.sched_getaffinity(0))
+    workers = max(8, 4 * processors)
+    verdict = verdict_on("--workers", workers, "--cpu-ms", 20)
     assert verdict["class"] == "runqueue"
+    (advice,) = verdict["advice"]
+    assert "fewer workers" in advice["do"] and f"({workers} now)" in advice["do"]
+    assert f"{workers} workers share {processors} processors" in advice["because"]
+    assert any("waiting for a processor" in line for line in verdict["evidence"])
 
 
 def test_in_turns(verdict_on, fuse_file):
     """Without prefetch: neither side is slow, they never work at the same time."""
     verdict = verdict_on("--turns", "--file", fuse_file(5000), "--reads", 1, "--step-ms", 5)
     assert verdict["class"] == "pipeline"
+    assert any("ahead" in line for line in advised(verdict))
+    assert not any("more workers" in line for line in advised(verdict))
 
 
 def test_checkpoints(verdict_on, disk_folder):
     verdict = verdict_on("--cpu-ms", 0.1, "--step-ms", 0.1, "--checkpoint", disk_folder / "model")
     assert verdict["class"] == "checkpoint"
+    assert any("checkpoints" in line for line in advised(verdict))
 
 
 def test_threads_that_read(verdict_on, fuse_file):
@@ -144,9 +211,13 @@ def test_attached_in_mid_run(whystall, spawn, fuse_file):
 
 def test_in_text(whystall, fuse_file):
     """It comes first."""
-    result = whystall.start("-q", "--", *helpers.workload("loader.py"), "--file", fuse_file(5000), "--reads", "1",
+    file = fuse_file(5000)
+    result = whystall.start("-q", "--", *helpers.workload("loader.py"), "--file", file, "--reads", "1",
                             "--step-ms", "1").finish()
     lines = result.stdout.splitlines()
     at = next(i for i, line in enumerate(lines) if line.startswith("Verdict for "))
-    assert ": storage: " in lines[at]
+    assert ": storage: " in lines[at] and "highly input-bound (" in lines[at]
     assert at <= 3  # the program has written a line too
+    end = lines.index("", at)
+    assert any(line.startswith(f"  where: {file.parent} ") for line in lines[at:end])
+    assert any(line.startswith("  do: use more workers") and "; because " in line for line in lines[at:end])

@@ -7,6 +7,7 @@ import argparse
 import contextlib
 import ctypes
 import json
+import mmap
 import multiprocessing
 import os
 import queue
@@ -27,13 +28,14 @@ LOCK = multiprocessing.Lock()
 
 def make_batches(args, number):
     """Endless; in the middle of the file for each worker."""
-    fd = os.open(args.file, os.O_RDONLY) if args.file else None
+    fd = os.open(args.file, os.O_RDONLY | args.direct * os.O_DIRECT) if args.file else None
+    page = mmap.mmap(-1, 4096)  # aligned, as direct reads want it
     size = os.fstat(fd).st_size if args.file else 0
     at = number * size // max(1, args.workers)
     while True:
         for _ in range(args.reads):
             with LOCK if args.lock else contextlib.nullcontext():
-                os.pread(fd, 4096, at % size)
+                os.preadv(fd, [page], at % size)
             at += 1 << 20
         if args.url:
             urllib.request.urlopen(args.url, timeout=10).read()
@@ -138,6 +140,7 @@ def main():
     parser.add_argument("--lock", action="store_true", help="one worker reads at a time")
     parser.add_argument("--batches", type=int, help="of a worker; then another one takes its place")
     parser.add_argument("--file")
+    parser.add_argument("--direct", action="store_true", help="read past the page cache")
     parser.add_argument("--reads", type=int, default=0, help="for each batch, of the file")
     parser.add_argument("--url", help="fetched for each batch")
     parser.add_argument("--cpu-ms", type=float, default=0, help="of a worker for each batch")
