@@ -44,6 +44,8 @@ SANITIZED_OBJECTS := $(patsubst %.c,$(BUILD)/sanitized/%.o,$(filter-out src/main
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 WORKLOADS := $(patsubst tests/workloads/%.c,$(BUILD)/tests/%,$(wildcard tests/workloads/*.c))
+# One is a library.
+WORKLOADS := $(WORKLOADS:%/batches=%/libbatches.so)
 # A program for another processor.
 ifneq ($(shell uname -m),x86_64)
 WORKLOADS := $(filter-out %/sleep32,$(WORKLOADS))
@@ -139,6 +141,11 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(SANITIZED_OBJECTS)
 
 $(BUILD)/tests/fuse_delay: EXTRA = $(shell pkg-config --cflags --libs fuse3)
 $(BUILD)/tests/sleep32: EXTRA = -m32 -nostdlib -static -ffreestanding -fno-pie -no-pie
+$(BUILD)/tests/lib%.so: tests/workloads/%.c
+	@mkdir -p $(@D)
+	@echo "  CC   $@"
+	$(Q)$(CC) -O2 -Wall -Wextra -Werror -std=gnu11 -pthread -fPIC -shared -fno-omit-frame-pointer -o $@ $<
+
 $(BUILD)/tests/%: tests/workloads/%.c
 	@mkdir -p $(@D)
 	@echo "  CC   $@"

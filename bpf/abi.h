@@ -135,11 +135,12 @@ struct thread {
 	__u32 trainer; /* owner whose clock that is */
 	__u32 leader;  /* its waits run the waiting clock of its process */
 	__u32 reads; /* it waits for a read that counts in this place of `concurrency` + 1; 0: none */
-	__u32 beside;    /* so many others were in flight when that began */
-	__u32 has_waker; /* a thread, no interrupt, has just woken it: */
-	__u32 waker_tid; /* as in struct edge_key */
-	__u32 waker_pid; /* and its process, 0 if that is not of the job */
-	__u32 inside;    /* an input marker, see markers.bpf.c */
+	__u32 beside;       /* so many others were in flight when that began */
+	__u32 has_waker;    /* a thread, no interrupt, has just woken it: */
+	__u32 waker_tid;    /* as in struct edge_key */
+	__u32 waker_pid;    /* and its process, 0 if that is not of the job */
+	__u32 inside;       /* an input marker, see markers.bpf.c */
+	__u32 marker_stack; /* where its stack stood at the call, the lower half */
 	char comm[COMM_LEN];
 };
 

@@ -335,6 +335,13 @@ TRACE_TWICE("sched_process_exec", job_exec, struct task_struct *t)
 		return 0;
 	bpf_core_read(o->comm, sizeof(o->comm), &t->comm);
 	owner_read_cmdline(o, t);
+	if (o->marked) {
+		/* The new program has called no marker. Threads that are about to end leave by themselves. */
+		if (thread)
+			marker_leave(thread, o);
+		o->marked = 0;
+		o->clock = clock_read(o->clock, bpf_ktime_get_ns());
+	}
 	return 0;
 }
 

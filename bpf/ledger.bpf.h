@@ -3,30 +3,13 @@
 #ifndef WHYSTALL_LEDGER_BPF_H
 #define WHYSTALL_LEDGER_BPF_H
 
+#include "markers.bpf.h"
+#include "threads.bpf.h"
 #include "waits.bpf.h"
 
 static __always_inline u32 word_state(u64 word)
 {
 	return word & LEDGER_STATE_MASK;
-}
-
-/* The ledger of a task, NULL if it has none. */
-static __always_inline struct thread *thread_of(const struct task *task)
-{
-	u32 index;
-
-	if (!task || !task->thread || task->thread == THREAD_NONE)
-		return NULL;
-	index = task->thread - 1;
-	return bpf_map_lookup_elem(&threads, &index);
-}
-
-/* Its process; NULL if that has given its place to another one. */
-static __always_inline struct owner *owner_of_thread(const struct thread *thread)
-{
-	struct owner *o = owner_get(thread->owner);
-
-	return o && o->start_boot_ns == thread->owner_start_boot_ns ? o : NULL;
 }
 
 /*
@@ -43,6 +26,7 @@ static __noinline void ledger_close(struct task *task, struct thread *thread)
 	    __sync_val_compare_and_swap(&task->thread, place, THREAD_NONE) != place)
 		return;
 	o = owner_of_thread(thread);
+	marker_leave(thread, o);
 	if (config_keep_threads && threads_used < config_max_threads / 4 * 3) {
 		thread->life = THREAD_ENDED;
 		return;
@@ -80,7 +64,7 @@ static __always_inline void clocks_add(struct thread *thread, u32 left, u32 stat
 {
 	struct owner *o = owner_of_thread(thread);
 	struct owner *trainer = o ? owner_get(o->trainer) : NULL;
-	u64 clock_ns;
+	u64 clock_ns, before, after;
 
 	if (!trainer)
 		return;
@@ -89,8 +73,13 @@ static __always_inline void clocks_add(struct thread *thread, u32 left, u32 stat
 		__sync_fetch_and_add(&thread->waiting_ns[left], clock_ns - thread->clock_ns);
 	thread->trainer = o->trainer;
 	thread->clock_ns = clock_ns;
-	if (!o->marked && runs_clock(thread, o))
-		o->clock = clock_in_state(o->clock, state, now);
+	if (o->marked || !runs_clock(thread, o))
+		return;
+	/* Another thread may enter its first marker meanwhile: then the clock is that one's. */
+	before = *(volatile u64 *)&o->clock;
+	after = clock_in_state(before, state, now);
+	if (before != after && !*(volatile u32 *)&o->marked)
+		__sync_val_compare_and_swap(&o->clock, before, after);
 }
 
 /*

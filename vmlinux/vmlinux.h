@@ -179,8 +179,10 @@ struct pt_regs {
 	unsigned long dx;
 	unsigned long r10;
 	unsigned long orig_ax;
+	unsigned long sp;
 #else
 	u64 regs[31];
+	u64 sp;
 	u64 orig_x0;
 	s32 syscallno;
 #endif

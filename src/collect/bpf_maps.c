@@ -15,6 +15,7 @@
 #include "base/units.h"
 #include "collect/bpf_threads.h"
 #include "collect/diskstats.h"
+#include "collect/markers.h"
 #include "collect/procfs.h"
 #include "whystall.skel.h"
 
@@ -157,6 +158,13 @@ static int read_owners(struct bpf_maps *maps, struct sample *sample)
 		o->owner = maps->owners[i];
 		o->cgroup[0] = '\0';
 		o->frameworks = 0;
+		o->marker_missing = 0;
+		if (o->owner.kind == OWNER_PROCESS && maps->markers) {
+			o->frameworks =
+				markers_frameworks(maps->markers, i, o->owner.start_boot_ns);
+			o->marker_missing =
+				markers_missing(maps->markers, i, o->owner.start_boot_ns);
+		}
 		if (o->owner.kind == OWNER_PROCESS && note->asked &&
 		    note->start_boot_ns == o->owner.start_boot_ns) {
 			memcpy(o->cgroup, note->cgroup, sizeof(o->cgroup));

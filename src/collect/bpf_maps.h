@@ -11,6 +11,7 @@
 #include "collect/sample.h"
 
 struct bpf_map;
+struct markers;
 struct whystall_bpf;
 
 /* What user space keeps beside each owner. */
@@ -45,6 +46,7 @@ struct bpf_maps {
 	size_t exited_count;
 	uint32_t exited_processes;
 
+	const struct markers *markers; /* what is known of frameworks; NULL: nothing */
 	struct mounts mounts;
 	uint64_t own_mount_namespace;
 };

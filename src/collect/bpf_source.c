@@ -16,6 +16,7 @@
 #include "collect/diskstats.h"
 #include "collect/features.h"
 #include "collect/gpu.h"
+#include "collect/markers.h"
 #include "collect/procfs.h"
 #include "whystall.skel.h"
 
@@ -28,6 +29,7 @@ struct bpf_source {
 	const struct device_choices *devices;
 	__u32 membership_epoch; /* when threads were last looked for */
 	struct ring_buffer *joined;
+	struct markers *markers; /* NULL: not watched */
 };
 
 /* The errno of libbpf for something that `privileged` processes may do, as a fault. */
@@ -146,6 +148,8 @@ static void configure_ledger(struct whystall_bpf *skel, const struct bpf_source_
 	bpf_program__set_autoload(skel->progs.ledger_waking,
 				  ledger && options->for_judge &&
 					  features->tracepoint[TP_SCHED_WAKING]);
+	bpf_program__set_autoload(skel->progs.marker_call, ledger && options->for_judge);
+	bpf_program__set_autoload(skel->progs.marker_return, ledger && options->for_judge);
 	skel->rodata->config_has_preempt_count = features->has_preempt_count;
 	skel->rodata->config_preempt_count_at = features->preempt_count_at;
 	skel->rodata->config_counts_disabled = features->counts_disabled;
@@ -464,6 +468,11 @@ int bpf_source_open(struct bpf_source **result, const struct bpf_source_options 
 		goto failed;
 	}
 	err = bpf_maps_open(&source->maps, source->skel, fault);
+	if (!err && bpf_source_has_markers(source)) {
+		source->markers = markers_new(source->skel, source->maps.max_owners);
+		source->maps.markers = source->markers;
+		err = source->markers ? 0 : fault_set(fault, -ENOMEM, "out of memory");
+	}
 	if (!err)
 		err = watch_joined(source, fault);
 	if (!err)
@@ -528,7 +537,29 @@ int bpf_source_tidy(struct bpf_source *source, struct fault *fault)
 
 	if (!err)
 		err = adopt_joined(source, fault);
-	return err ? err : bpf_maps_tidy(&source->maps, fault);
+	if (!err)
+		err = bpf_maps_tidy(&source->maps, fault);
+	if (!err && source->markers && markers_look(source->markers, &source->maps) != 0)
+		err = fault_set(fault, -ENOMEM, "out of memory");
+	return err;
+}
+
+bool bpf_source_has_markers(const struct bpf_source *source)
+{
+	return bpf_program__autoload(source->skel->progs.marker_call);
+}
+
+const struct marker_library *bpf_source_marker_library(const struct bpf_source *source,
+						       size_t index)
+{
+	return source->markers ? markers_library(source->markers, index) : NULL;
+}
+
+int bpf_source_try_markers(struct bpf_source *source, struct fault *fault)
+{
+	if (!source->markers)
+		return fault_set(fault, -EOPNOTSUPP, "there is no ledger");
+	return markers_try(source->markers, &source->maps, fault);
 }
 
 void bpf_source_assign(struct bpf_source *source, uint32_t owner, uint64_t start_boot_ns,
@@ -564,6 +595,7 @@ void bpf_source_close(struct bpf_source *source)
 		return;
 	bpf_maps_close(&source->maps);
 	ring_buffer__free(source->joined);
+	markers_free(source->markers);
 	whystall_bpf__destroy(source->skel);
 	free(source);
 }

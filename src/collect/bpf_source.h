@@ -10,6 +10,7 @@
 
 #include "base/fault.h"
 #include "collect/device.h"
+#include "collect/markers.h"
 #include "collect/sample.h"
 #include "collect/target.h"
 
@@ -21,7 +22,10 @@ struct bpf_source_options {
 	const struct target *target;
 	const struct device_choices *devices; /* with an empty list all devices count */
 	uint32_t max_keys;
-	/* Threads that end keep rows of their own, while there is room, and who ends whose wait is noted. */
+	/*
+	 * Threads that end keep rows of their own, while there is room; who ends whose wait is noted, and frameworks' calls
+	 * for the next batch.
+	 */
 	bool for_judge;
 	bool thread_names; /* each thread has the name that it gave itself last */
 };
@@ -47,10 +51,20 @@ int bpf_source_read_files(struct bpf_source *source, struct sample *sample, bool
 			  struct fault *fault);
 
 /*
- * To be called now and then (each interval): looks up in /proc what BPF cannot know, and makes room in
- * the tables by adding up exited processes.
+ * To be called right after opening and now and then (each interval): looks up in /proc what BPF cannot know, makes
+ * room in the tables by adding up exited processes, and attaches to the input markers that the job has mapped since.
  */
 int bpf_source_tidy(struct bpf_source *source, struct fault *fault);
+
+/* Are input markers watched? Then bpf_source_tidy() needs CAP_SYS_ADMIN, or finds none. */
+bool bpf_source_has_markers(const struct bpf_source *source);
+
+/* Libraries with markers that the job has mapped, NULL behind the last one; see collect/markers.h. */
+const struct marker_library *bpf_source_marker_library(const struct bpf_source *source,
+						       size_t index);
+
+/* Do they work? For a job that whystall itself belongs to. Returns 0 or a negative errno. */
+int bpf_source_try_markers(struct bpf_source *source, struct fault *fault);
 
 /*
  * Readable when a process has joined the job by its control group: then call bpf_source_find_joined(), which

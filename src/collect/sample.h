@@ -41,8 +41,9 @@ enum framework {
 /* An owner, and what user space found out about it. */
 struct owner_sample {
 	struct owner owner;
-	unsigned int frameworks; /* enum framework; 0 as well where nobody has looked */
-	char cgroup[CGROUP_LEN]; /* path, "" where unknown */
+	unsigned int frameworks;     /* enum framework; 0 as well where nobody has looked */
+	unsigned int marker_missing; /* of them, those whose input marker could not be watched */
+	char cgroup[CGROUP_LEN];     /* path, "" where unknown */
 };
 
 /* Waits of one thread that another one ended. */

@@ -118,6 +118,26 @@ static void check_tracepoints(struct doctor_report *report)
 	}
 }
 
+/* A function of whystall's own is watched and called. */
+static void check_markers(struct doctor_report *report, struct bpf_source *source)
+{
+	struct fault fault;
+	int err = bpf_source_try_markers(source, &fault);
+	struct doctor_check *check = add(report, "input markers", false, !err);
+
+	if (!err) {
+		snprintf(check->detail, sizeof(check->detail),
+			 "functions can be watched (uprobes)");
+		return;
+	}
+	snprintf(check->detail, sizeof(check->detail),
+		 "%.400s; what is input in TensorFlow and DALI is not known", fault.text);
+	snprintf(check->remedy, sizeof(check->remedy), "%s",
+		 err == -EPERM || err == -EACCES ?
+			 "root, or CAP_SYS_ADMIN in addition" :
+			 "a kernel with CONFIG_UPROBE_EVENTS=y, and /sys mounted");
+}
+
 /* The proof: load and attach everything, then let go. */
 static void check_attach(struct doctor_report *report)
 {
@@ -132,7 +152,6 @@ static void check_attach(struct doctor_report *report)
 	int err = bpf_source_open(&source, &options, &fault);
 	struct doctor_check *check = add(report, "attach", true, !err);
 
-	bpf_source_close(source);
 	snprintf(check->detail, sizeof(check->detail), "%s",
 		 err ? fault.text : "the BPF programs load and attach");
 	if (err && geteuid() != 0)
@@ -141,6 +160,9 @@ static void check_attach(struct doctor_report *report)
 		snprintf(check->remedy, sizeof(check->remedy),
 			 "see the checks above; in a container add CAP_BPF, CAP_PERFMON and "
 			 "CAP_SYS_PTRACE; on a locked-down kernel allow BPF to read kernel memory");
+	if (!err)
+		check_markers(report, source);
+	bpf_source_close(source);
 }
 
 int command_doctor(int argc, char **argv)

@@ -16,10 +16,17 @@
 #define CAP_BPF 39
 #endif
 
-int privileges_drop(struct fault *fault)
+/*
+ * A library with an input marker is attached to when the job maps it, which may be at any time. To the kernel that is
+ * writing into other processes' memory: perf_event_open() of a uprobe asks for CAP_SYS_ADMIN (seen on 6.18; CAP_PERFMON was
+ * enough before), and so does opening the file of another process's mapping in /proc/PID/map_files. Whoever watches no
+ * job, or for no verdict, does without.
+ */
+int privileges_drop(bool for_markers, struct fault *fault)
 {
-	static const int kept[] = { CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH,
-				    CAP_KILL };
+	static const int kept[] = { CAP_BPF,  CAP_PERFMON,  CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH,
+				    CAP_KILL, CAP_SYS_ADMIN };
+	const size_t count = sizeof(kept) / sizeof(kept[0]) - (for_markers ? 0 : 1);
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
 
@@ -28,7 +35,7 @@ int privileges_drop(struct fault *fault)
 	for (int word = 0; word < _LINUX_CAPABILITY_U32S_3; word++) {
 		uint32_t mask = 0;
 
-		for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
+		for (size_t i = 0; i < count; i++)
 			if (kept[i] / 32 == word)
 				mask |= 1U << (kept[i] % 32);
 		data[word].effective &= mask;

@@ -133,7 +133,7 @@ int session_open(struct session *session, const struct options *options, struct 
 			  (double)(time_now_ns(CLOCK_MONOTONIC) - start) / NS_PER_MS);
 	if (!err)
 		err = check_found(session, fault);
-	return err ? err : privileges_drop(fault);
+	return err ? err : privileges_drop(bpf_source_has_markers(session->source), fault);
 }
 
 int session_start(struct session *session, struct fault *fault)

@@ -127,3 +127,15 @@ void ledger_of_thread(struct ledger *ledger, const struct sample *from, const st
 		add_ns(ledger, time == LEDGER_ALL ? then->ns : then->waiting_ns, -1);
 	clamp(ledger);
 }
+
+uint64_t ledger_clock_ns(const struct sample *from, const struct sample *to, size_t owner)
+{
+	const struct owner *o = &to->owners[owner].owner;
+	uint64_t now = clock_read(o->clock, to->threads_ns), then = 0;
+
+	if (owner < from->owner_count &&
+	    from->owners[owner].owner.start_boot_ns == o->start_boot_ns)
+		then = clock_read(from->owners[owner].owner.clock, from->threads_ns);
+	/* A sample has one that runs up to its own time; it may have been stopped while the sample was taken. */
+	return now > then ? now - then : 0;
+}

@@ -38,6 +38,9 @@ struct ledger *ledger_by_owner(const struct sample *from, const struct sample *t
 void ledger_of_thread(struct ledger *ledger, const struct sample *from, const struct sample *to,
 		      size_t index, enum ledger_time time);
 
+/* How long the waiting clock of an owner of `to` ran since `from`. */
+uint64_t ledger_clock_ns(const struct sample *from, const struct sample *to, size_t owner);
+
 /*
  * The owner of `to` that a thread of it counts for: OWNER_EXITED where its process's place was given to
  * another.

@@ -166,10 +166,7 @@ static int build_processes(struct loop *loop, const struct sample *from, const s
 		p->clock_tid = o->clock_tid ? (pid_t)o->clock_tid : p->pid;
 		p->marked = o->marked;
 		p->frameworks = to->owners[i].frameworks;
-		p->clock_ns = clock_read(o->clock, to->threads_ns);
-		if (i < from->owner_count &&
-		    from->owners[i].owner.start_boot_ns == o->start_boot_ns)
-			p->clock_ns -= clock_read(from->owners[i].owner.clock, from->threads_ns);
+		p->clock_ns = ledger_clock_ns(from, to, (uint32_t)i);
 		if (o->trainer >= OWNER_FIRST && o->trainer < to->owner_count)
 			p->trainer_pid = (pid_t)to->owners[o->trainer].owner.pid;
 		loop->process_count++;

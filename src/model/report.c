@@ -334,13 +334,12 @@ static void find_unplaced(struct process_report *p)
 static void read_clock(struct process_report *p, const struct sample *from, const struct sample *to)
 {
 	const struct owner *o = &to->owners[p->owner].owner;
-	uint64_t ns = clock_read(o->clock, to->threads_ns);
 
 	if (o->trainer >= OWNER_FIRST && o->trainer < to->owner_count)
 		p->trainer_pid = (pid_t)to->owners[o->trainer].owner.pid;
-	if (p->owner < from->owner_count && same_owner(from, to, p->owner))
-		ns -= clock_read(from->owners[p->owner].owner.clock, from->threads_ns);
-	p->clock_s = (double)ns / NS_PER_S;
+	p->clock_s = duration_seconds(ledger_clock_ns(from, to, p->owner));
+	p->marked = o->marked;
+	p->frameworks = to->owners[p->owner].frameworks;
 }
 
 /* How many entries the arrays of a report have. */

@@ -54,11 +54,13 @@ struct process_report {
 	size_t files_moved; /* of them, those with any bytes */
 	struct io_row *io;  /* by device, operation, cause */
 	size_t io_count;
-	struct ledger ledger;  /* of its threads; where the report has ledgers */
-	struct ledger waiting; /* the part in which its trainer's clock ran */
-	pid_t trainer_pid;     /* 0: not known */
-	double clock_s;        /* its own waiting clock */
-	uint64_t unplaced_ns;  /* of its waits for storage: without a place in `files` */
+	struct ledger ledger;    /* of its threads; where the report has ledgers */
+	struct ledger waiting;   /* the part in which its trainer's clock ran */
+	pid_t trainer_pid;       /* 0: not known */
+	double clock_s;          /* its own waiting clock */
+	bool marked;             /* that follows its input markers */
+	unsigned int frameworks; /* enum framework, a bit each */
+	uint64_t unplaced_ns;    /* of its waits for storage: without a place in `files` */
 	const struct thread_report *thread_rows; /* the one that lived longest first */
 	size_t thread_count;
 	uint32_t owner;

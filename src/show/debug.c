@@ -10,6 +10,18 @@
 
 enum { DEBUG_EDGES = 20 };
 
+/* In the order of their bits. */
+static const char *const frameworks[] = { "python", "pytorch", "tensorflow", "dali" };
+
+static void add_frameworks(struct json_builder *b, json_t *row, unsigned int found)
+{
+	json_t *list = json_open_array(b, row, metrics[M_FRAMEWORKS].key);
+
+	for (size_t i = 0; i < sizeof(frameworks) / sizeof(frameworks[0]); i++)
+		if (found & 1U << i)
+			json_append_text(b, list, frameworks[i]);
+}
+
 static void add_clock(struct json_builder *b, json_t *list, const struct process_report *p)
 {
 	json_t *row = json_open_object(b, list, NULL);
@@ -17,6 +29,8 @@ static void add_clock(struct json_builder *b, json_t *list, const struct process
 	json_add_count(b, row, metrics[M_PID].key, (uint64_t)p->pid);
 	json_add_count(b, row, metrics[M_TRAINER_PID].key, (uint64_t)p->trainer_pid);
 	json_add_real(b, row, metrics[M_CLOCK_S].key, p->clock_s);
+	json_add(b, row, metrics[M_MARKED].key, json_boolean(p->marked));
+	add_frameworks(b, row, p->frameworks);
 	show_ledger_json(b, row, &p->waiting);
 }
 
@@ -67,6 +81,7 @@ static void add_edge(struct json_builder *b, json_t *list, const struct edge_rep
 	blocked = json_open_object(b, row, metrics[M_BLOCKED_S].key);
 	for (int i = 0; i < EDGE_KINDS; i++)
 		json_add_real(b, blocked, edge_kinds[i], duration_seconds(edge->ns[i]));
+	json_add_real(b, row, metrics[M_INSIDE_S].key, duration_seconds(edge->inside_ns));
 }
 
 static void print_edge(FILE *out, const struct edge_report *edge)
@@ -119,9 +134,10 @@ void show_debug_text(FILE *out, const struct report *report)
 		const struct process_report *p = &report->processes[i];
 
 		if (p->pid)
-			fprintf(out, "  %d: %.3f s, works for %d, %.3f s of threads on its clock\n",
-				p->pid, p->clock_s, p->trainer_pid,
-				duration_seconds(ledger_wall_ns(&p->waiting)));
+			fprintf(out,
+				"  %d: %.3f s%s, works for %d, %.3f s of threads on its clock\n",
+				p->pid, p->clock_s, p->marked ? " inside input markers" : "",
+				p->trainer_pid, duration_seconds(ledger_wall_ns(&p->waiting)));
 	}
 	fprintf(out, "\nLatency of reads by others in flight when they began\n");
 	for (size_t i = 0; i < report->concurrency_count; i++)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """whystall doctor: what works here, and the remedy for what does not."""
 import json
+import os
 import platform
 import shutil
 import subprocess
@@ -26,6 +27,9 @@ def test_json(traceable):
     names = [check["name"] for check in data["checks"]]
     assert len(names) == len(set(names))
     assert any("btf" in name.lower() for name in names)
+    if os.path.exists("/sys/bus/event_source/devices/uprobe"):
+        (markers,) = [check for check in data["checks"] if check["name"] == "input markers"]
+        assert markers["ok"] and not markers["needed"], markers
 
 
 def test_text(traceable):
