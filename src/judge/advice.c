@@ -167,6 +167,13 @@ static bool reads_in_threads(const struct verdict *v)
 	return v->input == INPUT_THREADS && v->frameworks & FRAMEWORK_TENSORFLOW;
 }
 
+/* It reads beside workers that it has: what, and whether these could, is not known. */
+static void advise_workers(struct adviser *a, enum verdict_class cause)
+{
+	if (!a->verdict->workers)
+		advise(a, ADVICE_ADD_WORKERS, cause, a->verdict->waited_s, a->verdict->steady_s);
+}
+
 static void advise_more_reads(struct adviser *a)
 {
 	const struct verdict *v = a->verdict;
@@ -189,7 +196,7 @@ static void advise_on_storage(struct adviser *a)
 	bool held = is_held_back(a, &s);
 
 	if (v->input == INPUT_OWN)
-		advise(a, ADVICE_ADD_WORKERS, CLASS_STORAGE, v->waited_s, v->steady_s);
+		advise_workers(a, CLASS_STORAGE);
 	if (held)
 		advise(a, ADVICE_RAISE_LIMIT, CLASS_STORAGE, s.requests_s, s.waits_s);
 	advise_packing(a, &s);
@@ -217,16 +224,23 @@ static bool shares_interpreter(const struct verdict *v)
 		!(v->frameworks & (FRAMEWORK_TENSORFLOW | FRAMEWORK_DALI)));
 }
 
+/* At a time. Those that ended were replaced, if there are others; if not, nobody knows how many lived together: 0. */
+static unsigned int live_workers(const struct verdict *v)
+{
+	return v->replaced < v->workers ? v->workers - v->replaced : 0;
+}
+
 static void advise_on_runqueue(struct adviser *a)
 {
 	const struct verdict *v = a->verdict;
+	unsigned int workers = live_workers(v);
 	/* The trainer needs one, too. */
-	bool own = v->own_runqueue_s > v->waited_s && v->workers >= v->cpus;
+	bool own = v->own_runqueue_s > v->waited_s && workers >= v->cpus;
 
-	if (v->cpus <= 0)
+	if (v->cpus <= 0 || (v->workers && !workers))
 		return;
-	if (v->workers > v->cpus || own)
-		advise(a, ADVICE_FEWER_WORKERS, CLASS_RUNQUEUE, v->workers, v->cpus);
+	if (workers > v->cpus || own)
+		advise(a, ADVICE_FEWER_WORKERS, CLASS_RUNQUEUE, workers, v->cpus);
 	else if (v->busy_cpus < idle_below * v->cpus)
 		advise(a, ADVICE_MORE_PROCESSORS, CLASS_RUNQUEUE, v->busy_cpus, v->cpus);
 	else
@@ -246,7 +260,7 @@ static void advise_on_cpu(struct adviser *a)
 	else if (v->busy_cpus >= idle_below * v->cpus)
 		advise(a, ADVICE_LESS_CPU, CLASS_CPU, fmin(v->busy_cpus, v->cpus), v->cpus);
 	else if (v->input == INPUT_OWN)
-		advise(a, ADVICE_ADD_WORKERS, CLASS_CPU, v->waited_s, v->steady_s);
+		advise_workers(a, CLASS_CPU);
 	else
 		advise(a, ADVICE_MORE_WORKERS, CLASS_CPU, v->busy_cpus, v->cpus);
 }
@@ -256,7 +270,7 @@ static void advise_on_pipeline(struct adviser *a)
 	const struct verdict *v = a->verdict;
 
 	if (v->input == INPUT_OWN)
-		advise(a, ADVICE_ADD_WORKERS, CLASS_PIPELINE, v->waited_s, v->steady_s);
+		advise_workers(a, CLASS_PIPELINE);
 	else if (v->overlap_lost >= least_lost)
 		advise(a, ADVICE_PREFETCH, CLASS_PIPELINE, v->overlap_lost, 0);
 }
@@ -274,7 +288,7 @@ static void advise_on_network(struct adviser *a)
 	const struct verdict *v = a->verdict;
 
 	if (v->input == INPUT_OWN)
-		advise(a, ADVICE_ADD_WORKERS, CLASS_NETWORK, v->waited_s, v->steady_s);
+		advise_workers(a, CLASS_NETWORK);
 	else
 		advise(a, ADVICE_CONNECTIONS, CLASS_NETWORK, v->blame_pct[CLASS_NETWORK], 0);
 }
@@ -314,10 +328,13 @@ static void advise_on_parts(struct adviser *a)
 	}
 }
 
+/* When all ended it may have been the end of the run. */
 static void advise_on_replaced(struct adviser *a)
 {
-	if (a->verdict->replaced >= FEWEST_REPLACED && a->verdict->input == INPUT_PROCESSES)
-		advise(a, ADVICE_PERSISTENT_WORKERS, a->verdict->class, a->verdict->replaced, 0);
+	const struct verdict *v = a->verdict;
+
+	if (v->replaced >= FEWEST_REPLACED && live_workers(v) && v->input == INPUT_PROCESSES)
+		advise(a, ADVICE_PERSISTENT_WORKERS, v->class, v->replaced, 0);
 }
 
 size_t advice_find(struct advice list[ADVICE_MOST], const struct verdict *verdict,

@@ -179,6 +179,18 @@ static void decide_marked(struct verdict *v, const struct case_file *c)
 		decide_by_blame(v, c);
 }
 
+/*
+ * The clock runs in its own reads too, and in waits for its own threads, and after each wait until it has a processor: of that
+ * the part behind such waits.
+ */
+static double queued_after_s(const struct case_file *c, double waits_s)
+{
+	double queued_s = class_s(&c->thread->waiting, LEDGER_RUNQUEUE);
+	double all_s = c->clock_s - queued_s;
+
+	return all_s > 0 ? queued_s * fmin(1, waits_s / all_s) : 0;
+}
+
 static void decide(struct verdict *v, const struct case_file *c)
 {
 	const struct ledger *all = &c->thread->all, *waiting = &c->thread->waiting;
@@ -187,15 +199,14 @@ static void decide(struct verdict *v, const struct case_file *c)
 	double other_s = step_s + case_waited_s(c, PART_TAKES);
 	double sent_s = duration_seconds(all->ns[LEDGER_SEND]);
 	double reading = own_reading_s(all);
+	double not_input_s = storage_s(waiting) + class_s(waiting, LEDGER_NETWORK) + other_s +
+			     duration_seconds(waiting->ns[LEDGER_SEND]);
 	double waited_s = class_s(all, LEDGER_IPC) + class_s(all, LEDGER_LOCK) - sent_s - other_s;
 	double told = waited_s > 0 ? fmin(1, (outside_s + inside_s) / waited_s) : 1;
 	bool with_trainer;
 
 	v->interpreter_lock = blame_interpreter_lock(c, &with_trainer);
-	/* The clock runs in its own reads too, and in waits for its own threads: not what others do for it. */
-	set_waited(v, c,
-		   c->clock_s - storage_s(waiting) - class_s(waiting, LEDGER_NETWORK) - other_s -
-			   duration_seconds(waiting->ns[LEDGER_SEND]));
+	set_waited(v, c, c->clock_s - not_input_s - queued_after_s(c, not_input_s));
 	blame_find_producers(v, c);
 	set_confidence(v, told);
 	if (v->interpreter_lock && with_trainer) {

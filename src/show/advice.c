@@ -77,13 +77,15 @@ static void describe_what(char *line, const struct advice *advice, const struct 
 {
 	const char *const *words = what_words[advice->kind];
 	enum dialect dialect = dialect_of(v, advice->kind);
-	bool counted = v->workers && (advice->kind == ADVICE_MORE_WORKERS ||
-				      advice->kind == ADVICE_FEWER_WORKERS);
+	bool fewer = advice->kind == ADVICE_FEWER_WORKERS;
+	/* Those that were replaced are counted, too. */
+	bool counted = fewer || (advice->kind == ADVICE_MORE_WORKERS && v->workers && !v->replaced);
 
 	if (!words[dialect])
 		dialect = DIALECT_ANY;
 	if (counted && dialect != DIALECT_TENSORFLOW)
-		snprintf(line, SENTENCE_LEN, "%s (%u now)", words[dialect], v->workers);
+		snprintf(line, SENTENCE_LEN, "%s (%.0f now)", words[dialect],
+			 fewer ? advice->figure : v->workers);
 	else
 		text_copy(line, SENTENCE_LEN, words[dialect]);
 }

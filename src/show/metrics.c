@@ -39,7 +39,6 @@ const struct metric_info metrics[M_COUNT] = {
 	[M_THREAD_ROWS] = { "thread_rows", "THREADS", "one for each thread" },
 	[M_TRAINER_PID] = { "trainer_pid", "TRAINER", "the process that it is taken to work for" },
 	[M_CLOCK_S] = { "clock_s", "CLOCK s", "time of its own waiting clock" },
-	[M_MARKED] = { "marked", "MARKED", "the clock runs inside its input markers" },
 	[M_FRAMEWORKS] = { "frameworks", "FRAMEWORKS", "what it has mapped" },
 	[M_INSIDE_S] = { "inside_s", "INSIDE s", "of it, inside an input marker" },
 	[M_BESIDE] = { "beside", "BESIDE", "so many other reads were in flight when these began" },

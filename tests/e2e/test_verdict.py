@@ -58,7 +58,9 @@ def check(verdict, told):
         assert verdict["advice"] == []
         return verdict
     check_places(verdict)
-    if verdict["input_bound_pct"] is None:
+    if verdict["class"] == "checkpoint":
+        pass  # by the loop's own figures it waits between its writes, for less than a millisecond each time
+    elif verdict["input_bound_pct"] is None:
         assert any("cannot be told" in line for line in verdict["evidence"])
     else:
         assert verdict["input_bound_pct"] == pytest.approx(100 * told["waited_s"] / told["loop_s"], abs=POINTS)
@@ -158,10 +160,9 @@ def test_checkpoints(verdict_on, disk_folder):
 
 
 def test_threads_that_read(verdict_on, fuse_file):
-    """Threads of the trainer's process might as well be part of its step."""
+    """Threads of the trainer's own process that read make its input."""
     verdict = verdict_on("--threads", "--file", fuse_file(5000), "--reads", 1, "--step-ms", 1)
-    assert verdict["class"] == "unknown"
-    assert "own process" in verdict["reason"]
+    assert verdict["class"] == "storage"
 
 
 def test_threads_that_are_waited_for_by_nobody(verdict_on, fuse_file):
@@ -169,19 +170,58 @@ def test_threads_that_are_waited_for_by_nobody(verdict_on, fuse_file):
     assert verdict["class"] == "not-input-bound"
 
 
-@pytest.mark.parametrize("how", [["--lock"], ["--batches", "20"], ["--own"]], ids=["lock", "replaced", "own"])
-def test_what_cannot_be_told(verdict_on, fuse_file, how):
-    """Workers that take turns, or are replaced, leave the same traces as ones that idle. A trainer that reads has one
-    thread for its input and its step."""
-    verdict = verdict_on(*how, "--file", fuse_file(5000), "--reads", 1, "--step-ms", 1, "--workers", 4)
+def test_one_that_reads_at_a_time(verdict_on, fuse_file):
+    """Four workers and one lock around the read: more workers would not help, nor a faster trainer."""
+    verdict = verdict_on("--lock", "--file", fuse_file(5000), "--reads", 1, "--step-ms", 1, "--workers", 4)
+    assert verdict["class"] == "lock"
+    assert verdict["blame_pct"]["lock"] >= 60
+    assert "lock" in verdict["advice"][0]["do"]
+
+
+def test_workers_that_are_replaced(verdict_on, fuse_file):
+    """One after the other, each for 20 batches."""
+    verdict = verdict_on("--batches", 20, "--file", fuse_file(5000), "--reads", 1, "--step-ms", 1)
+    assert verdict["class"] == "storage"
+
+
+def test_no_workers(verdict_on, fuse_file):
+    """What the trainer waits for when it reads is told from its step."""
+    verdict = verdict_on("--own", "--file", fuse_file(5000), "--reads", 1, "--step-ms", 1)
+    assert verdict["class"] == "storage"
+    assert verdict["blame_pct"]["storage"] >= 99
+
+
+def test_no_workers_that_compute(verdict_on):
+    """What it computes for its input is not."""
+    verdict = verdict_on("--own", "--cpu-ms", 5, "--step-cpu-ms", 5)
     assert verdict["class"] == "unknown"
+    assert "not separable" in verdict["reason"]
 
 
 def test_one_interpreter_lock(verdict_on):
     """Threads that compute: input and everything else wait for one lock."""
-    verdict = verdict_on("--threads", "--workers", 3, "--cpu-ms", 5, "--step-cpu-ms", 2)
-    assert verdict["class"] == "unknown"
-    assert "lock" in verdict["reason"]
+    verdict = verdict_on("--threads", "--workers", 3, "--cpu-ms", 15, "--step-cpu-ms", 5)
+    assert verdict["class"] == "lock"
+    assert verdict["input_bound_pct"] is None
+    assert any("processes" in advice["do"] for advice in verdict["advice"])
+
+
+def test_named(whystall, fuse_file):
+    """--trainer: it is judged, and nothing else, whatever it does."""
+    report, output = whystall.traced("-i", "500ms", "--", "sh", "-c",
+                                     f"echo $$; {' '.join(helpers.workload('loader.py'))} --cpu-ms 5 --step-ms 20; true")
+    shell, told = output.splitlines()
+    assert [verdict["pid"] for verdict in report.data["verdicts"]] == [json.loads(told)["pid"]]
+    child = whystall.start("-q", "-O", "json", "--trainer", "99999999", "--", "true").finish()
+    assert child.status == 0 and json.loads(child.stdout)["verdicts"] == []
+    assert int(shell) != json.loads(told)["pid"]
+
+
+def test_each_interval(verdict_on, fuse_file):
+    verdict = verdict_on("--file", fuse_file(5000), "--reads", 1, "--step-ms", 1, "--seconds", 8)
+    intervals = verdict["interval_classes"]
+    assert sum(intervals.values()) >= 4
+    assert intervals["storage"] >= 0.75 * sum(intervals.values())
 
 
 def test_too_short(verdict_on):

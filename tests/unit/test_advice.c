@@ -262,26 +262,32 @@ static void test_small_reads(void **unused)
 	EXPECT(&b, ADVICE_FASTER_STORAGE);
 }
 
+static void build_own(struct built *b, enum verdict_class class)
+{
+	build(b, class);
+	b->verdict.input = INPUT_OWN;
+	b->verdict.workers = 0;
+}
+
 static void test_it_reads_itself(void **unused)
 {
 	struct built b;
 
 	(void)unused;
-	build(&b, CLASS_STORAGE);
-	b.verdict.input = INPUT_OWN;
+	build_own(&b, CLASS_STORAGE);
 	b.verdict.producer_count = 0;
 	b.processes[0].pid = TRAINER;
 	set_latencies(&b, 0.010, 0.010);
 	EXPECT(&b, ADVICE_ADD_WORKERS, ADVICE_FASTER_STORAGE);
 	expect_figures(&b, 11, 20);
-	build(&b, CLASS_NETWORK);
-	b.verdict.input = INPUT_OWN;
+	/* It has some. */
+	b.verdict.workers = 2;
+	EXPECT(&b, ADVICE_FASTER_STORAGE);
+	build_own(&b, CLASS_NETWORK);
 	EXPECT(&b, ADVICE_ADD_WORKERS);
-	build(&b, CLASS_PIPELINE);
-	b.verdict.input = INPUT_OWN;
+	build_own(&b, CLASS_PIPELINE);
 	EXPECT(&b, ADVICE_ADD_WORKERS);
-	build(&b, CLASS_CPU);
-	b.verdict.input = INPUT_OWN;
+	build_own(&b, CLASS_CPU);
 	EXPECT(&b, ADVICE_ADD_WORKERS);
 	b.verdict.busy_cpus = 3.9;
 	EXPECT(&b, ADVICE_LESS_CPU);
@@ -365,6 +371,14 @@ static void test_runqueue(void **unused)
 	expect_figures(&b, 4, 4);
 	b.verdict.own_runqueue_s = 12;
 	EXPECT(&b, ADVICE_FEWER_WORKERS);
+	/* 20 have lived, 4 at a time; or all ended, and how many lived together is not known. */
+	build(&b, CLASS_RUNQUEUE);
+	b.verdict.workers = 20;
+	b.verdict.replaced = 16;
+	EXPECT(&b, ADVICE_MORE_PROCESSORS, ADVICE_PERSISTENT_WORKERS);
+	b.verdict.replaced = 20;
+	expect_none(&b);
+	b.verdict.workers = 5;
 	b.verdict.cpus = 0;
 	expect_none(&b);
 }
@@ -391,19 +405,27 @@ static void test_replaced(void **unused)
 	build(&b, CLASS_PIPELINE);
 	b.verdict.overlap_lost = 0.8;
 	b.verdict.replaced = 6;
+	b.verdict.workers = 8;
 	EXPECT(&b, ADVICE_PERSISTENT_WORKERS, ADVICE_PREFETCH);
 	expect_figures(&b, 6, 0);
 	build(&b, CLASS_CPU);
 	b.verdict.replaced = 6;
+	b.verdict.workers = 8;
 	EXPECT(&b, ADVICE_MORE_WORKERS, ADVICE_PERSISTENT_WORKERS);
+	/* All ended: that was the run's end. */
+	b.verdict.workers = 6;
+	EXPECT(&b, ADVICE_MORE_WORKERS);
+	b.verdict.workers = 8;
 	/* One that ended was perhaps not replaced; threads come and go. */
 	b.verdict.replaced = 1;
 	EXPECT(&b, ADVICE_MORE_WORKERS);
 	b.verdict.replaced = 6;
+	b.verdict.workers = 8;
 	b.verdict.input = INPUT_THREADS;
 	EXPECT(&b, ADVICE_MORE_WORKERS);
 	build(&b, CLASS_NOT_INPUT_BOUND);
 	b.verdict.replaced = 6;
+	b.verdict.workers = 8;
 	expect_none(&b);
 }
 
