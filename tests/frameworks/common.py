@@ -100,11 +100,18 @@ class Source:
             yield self.sample()
 
 
+def run_delay_s():
+    """How long the calling thread was ready to run and did not."""
+    with open("/proc/thread-self/schedstat", encoding="ascii") as file:
+        return int(file.read().split()[1]) / 1e9
+
+
 class Course:
     """When the trainer asked for input, and how long it ran itself meanwhile."""
 
     def __init__(self):
         self.calls = []
+        self.delay_s = 0.0
         self.folder = os.environ.get("WHYSTALL_COURSES")
 
     def say(self, name, data):
@@ -115,6 +122,7 @@ class Course:
             os.rename(path + ".new", path)
 
     def begin(self):
+        self.delay_s = run_delay_s()
         self.say("begun", time.time())
 
     def add(self, begin, end, ran):
@@ -127,7 +135,8 @@ class Course:
         return batch
 
     def end(self, begin):
-        self.say("course", {"pid": os.getpid(), "begin": begin, "end": time.time(), "calls": self.calls})
+        self.say("course", {"pid": os.getpid(), "begin": begin, "end": time.time(), "calls": self.calls,
+                            "run_delay_s": run_delay_s() - self.delay_s})
 
 
 def plain_step(options):

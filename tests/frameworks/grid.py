@@ -29,8 +29,8 @@ class Case(typing.NamedTuple):
         return self.loop.startswith("tf_loop.py")
 
 
-# Steps: REAL ones take 5 to 10 ms on two processors, LONG ones 30 ms and more, so that handing over a batch of nothing
-# is less than 5 % of the time.
+# Real steps take 2 to 5 ms on two processors; LONG ones 30 ms and more, so that handing over a batch of nothing is less
+# than 5 % of the time.
 TORCH_LONG = "--rows 1024 --batch 8"
 TF_LONG = "--rows 1024 --batch 8"
 SMALL_FILE = {"kibibytes": 64}
@@ -132,7 +132,8 @@ TORCH = [
          (fuse(20000),)),
     Case("torch-throttled", "torch_loop.py --file {file} --reads 1 --read-kib 128", "storage", (disk(), limit(6))),
     Case("torch-in-memory", f"torch_loop.py --in-memory {TORCH_LONG}", "not-input-bound", sample=True),
-    Case("torch-in-memory-one-processor", f"torch_loop.py --in-memory {TORCH_LONG} --step-threads 1", "not-input-bound",
+    Case("torch-in-memory-one-processor", f"torch_loop.py --in-memory {TORCH_LONG} --step-threads 1",
+         "not-input-bound",
          (one_cpu,)),
     Case("torch-in-memory-relay", f"torch_loop.py --in-memory --relay {TORCH_LONG}", "not-input-bound"),
     Case("torch-back-pressure", "torch_loop.py --file {file} --reads 1 --rows 1024 --workers 4",
@@ -142,11 +143,12 @@ TORCH = [
     Case("torch-no-workers-cpu", "torch_loop.py --workers 0 --cpu-ms 5", "unknown"),
     Case("torch-no-workers-in-memory", f"torch_loop.py --workers 0 --in-memory {TORCH_LONG}",
          ("not-input-bound", "unknown")),
-    Case("torch-cpu", "torch_loop.py --workers 1 --cpu-ms 8 --rows 16 --step-threads 1", "cpu", sample=True),
+    Case("torch-cpu", "torch_loop.py --workers 1 --cpu-ms 8 --step-threads 1", "cpu", sample=True),
     Case("torch-runqueue", "torch_loop.py --workers 8 --cpu-ms 5 --rows 8 --step-threads 1", "runqueue"),
     Case("torch-network", "torch_loop.py --url {url}", "network", (object_server(20),)),
-    Case("torch-relay", "torch_loop.py --relay --file {file} --reads 1", "storage", (fuse(20000),), sample=True),
-    Case("torch-two-loaders", "torch_loop.py --second-loader --workers 1 --file {file} --reads 1 --cpu-ms 1", "storage",
+    Case("torch-relay", "torch_loop.py --relay --file {file} --reads 1", "storage", (fuse(30000),), sample=True),
+    Case("torch-two-loaders", "torch_loop.py --second-loader --workers 1 --file {file} --reads 1 --cpu-ms 1",
+         "storage",
          (fuse(20000),)),
     Case("torch-checkpoint", "torch_loop.py --in-memory --rows 8 --checkpoint {folder}/model.pt --width 1024",
          "checkpoint", (real_folder,)),
@@ -154,34 +156,34 @@ TORCH = [
     Case("torch-attached", "torch_loop.py --file {file} --reads 1", "storage", (fuse(20000),), attach=True),
     Case("torch-replaced-workers", "torch_loop.py --replace-workers --epoch 200 --file {file} --reads 1 --rows 8",
          ("storage", "unknown"), (fuse(15000),)),
-    Case("torchrun-storage", "torch_loop.py --ranks 2 --workers 1 --file {file} --reads 1 --rows 16", "storage",
+    Case("torchrun-storage", "torch_loop.py --ranks 2 --workers 1 --file {file} --reads 1 --width 128", "storage",
          (fuse(20000),), trainers=2, sample=True),
     Case("torchrun-in-memory", "torch_loop.py --ranks 2 --workers 1 --in-memory --rows 1024 --batch 8",
          "not-input-bound", trainers=2),
     Case("torch-system-storage", "torch_loop.py --file {file} --reads 1 --width 128 --rows 8", "storage",
          (fuse(20000),), python=SYSTEM),
-    Case("torch-system-in-memory", "torch_loop.py --in-memory --rows 16", "not-input-bound", python=SYSTEM),
+    Case("torch-system-in-memory", "torch_loop.py --in-memory --rows 64", "not-input-bound", python=SYSTEM),
 ]
 
 TENSORFLOW = [
-    Case("tf-storage", "tf_loop.py --file {file} --rows 16", "storage", (fuse(40000, **SMALL_FILE),), sample=True),
-    Case("tf-fit-storage", "tf_loop.py --fit --file {file} --rows 16", "storage", (fuse(40000, **SMALL_FILE),),
+    Case("tf-storage", "tf_loop.py --file {file}", "storage", (fuse(40000, **SMALL_FILE),), sample=True),
+    Case("tf-fit-storage", "tf_loop.py --fit --file {file}", "storage", (fuse(40000, **SMALL_FILE),),
          sample=True),
-    Case("tf-throttled", "tf_loop.py --records --file {file} --read-kib 128 --rows 16", "storage", (disk(), limit(6))),
+    Case("tf-throttled", "tf_loop.py --records --file {file} --read-kib 128", "storage", (disk(), limit(6))),
     Case("tf-in-memory", f"tf_loop.py --in-memory {TF_LONG}", "not-input-bound", sample=True),
     Case("tf-fit-in-memory", f"tf_loop.py --fit --in-memory {TF_LONG}", "not-input-bound", sample=True),
     Case("tf-back-pressure", "tf_loop.py --file {file} --rows 1024 --batch 2", "not-input-bound",
          (fuse(5000, **SMALL_FILE),)),
     Case("tf-cpu", "tf_loop.py --pixels 1024 --parallel 1 --rows 8", "cpu", sample=True),
     Case("tf-fit-cpu", "tf_loop.py --fit --pixels 1024 --parallel 1 --rows 8", "cpu"),
-    Case("tf-large-pool", "tf_loop.py --file {file} --parallel 8 --pool 32 --batch 8 --rows 16", "storage",
+    Case("tf-large-pool", "tf_loop.py --file {file} --parallel 8 --pool 32 --batch 8", "storage",
          (fuse(60000, **SMALL_FILE),)),
     Case("tf-runqueue", "tf_loop.py --pixels 1024 --parallel 8 --pool 8 --rows 8", EITHER_CPU),
     Case("tf-no-prefetch", "tf_loop.py --prefetch 0 --parallel 1 --file {file} --batch 1 --rows 8", "storage",
          (fuse(10000, **SMALL_FILE),)),
     Case("tf-no-prefetch-turns", "tf_loop.py --prefetch 0 --parallel 1 --file {file} --batch 1 --rows 8 --step-ms 10",
          ("pipeline", "storage"), (fuse(10000, **SMALL_FILE),)),
-    Case("tf-loop-in-thread", "tf_loop.py --loop-in-thread --file {file} --rows 16", "storage",
+    Case("tf-loop-in-thread", "tf_loop.py --loop-in-thread --file {file}", "storage",
          (fuse(40000, **SMALL_FILE),)),
 ]
 

@@ -179,7 +179,7 @@ def main():
     parser.add_argument("--passes", type=int, default=1, help="in a step; 0: no real step")
     parser.add_argument("--layers", type=int, default=3)
     parser.add_argument("--width", type=int, default=512)
-    parser.add_argument("--rows", type=int, default=64, help="of a step's batch")
+    parser.add_argument("--rows", type=int, default=16, help="of a step's batch")
     parser.add_argument("--fit", action="store_true", help="Keras' loop")
     parser.add_argument("--loop-in-thread", action="store_true")
     options = parser.parse_args()

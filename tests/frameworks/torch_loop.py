@@ -7,6 +7,9 @@ import sys
 import threading
 import time
 
+# On few processors that others use too, threads that spin for each other keep each other from running.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import torch
 import torch.distributed
 import torch.utils.data
@@ -159,7 +162,7 @@ def main():
     parser.add_argument("--passes", type=int, default=1, help="forward and backward, in a step; 0: no real step")
     parser.add_argument("--layers", type=int, default=3)
     parser.add_argument("--width", type=int, default=512)
-    parser.add_argument("--rows", type=int, default=64, help="of a step's batch")
+    parser.add_argument("--rows", type=int, default=16, help="of a step's batch")
     parser.add_argument("--step-threads", type=int, default=2)
     parser.add_argument("--checkpoint", help="written after each step")
     parser.add_argument("--ranks", type=int, default=0, help="with torchrun")
