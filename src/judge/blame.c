@@ -53,41 +53,30 @@ static bool is_producer(const struct case_file *c, ssize_t thread)
 	       own_s(&c->loop->threads[thread].all) > LEAST_BUSY * c->wall_s;
 }
 
-/* How long the one waited for the other in futexes. */
-static uint64_t lock_ns(const struct case_file *c, size_t wakee, size_t waker)
+/* Waits in futexes between a thread and producers: `links` and `other` say which end it has. */
+static uint64_t lock_ns(const struct case_file *c, size_t thread, const struct links *links,
+			const ssize_t *other)
 {
 	uint64_t ns = 0;
 
-	for (size_t k = c->ends.by_wakee.first[wakee]; k < c->ends.by_wakee.first[wakee + 1]; k++) {
-		size_t edge = c->ends.by_wakee.list[k];
-
-		if (c->ends.waker[edge] == (ssize_t)waker)
-			ns += c->loop->edges[edge].ns[EDGE_LOCK];
-	}
+	for (size_t k = links->first[thread]; k < links->first[thread + 1]; k++)
+		if (is_producer(c, other[links->list[k]]))
+			ns += c->loop->edges[links->list[k]].ns[EDGE_LOCK];
 	return ns;
 }
 
 /*
- * Of a producer's waits in futexes, the part in which another one held a lock. That one waits for the lock just as well: a
- * thread that waits for work is waited for by nobody.
+ * Of a producer's waits in futexes, the part in which another one held a lock: others wait for it just as long. A thread that
+ * waits for work is waited for by nobody, and one that hands out work waits for nobody.
  */
 static double part_locked(const struct case_file *c, size_t thread)
 {
-	uint64_t all = 0, locked = 0;
+	uint64_t all = 0, waited = lock_ns(c, thread, &c->ends.by_wakee, c->ends.waker);
+	uint64_t held = lock_ns(c, thread, &c->ends.by_waker, c->ends.wakee);
 
-	for (size_t k = c->ends.by_wakee.first[thread]; k < c->ends.by_wakee.first[thread + 1];
-	     k++) {
-		size_t edge = c->ends.by_wakee.list[k];
-		ssize_t waker = c->ends.waker[edge];
-		uint64_t ns = c->loop->edges[edge].ns[EDGE_LOCK], back;
-
-		all += ns;
-		if (!ns || !is_producer(c, waker))
-			continue;
-		back = lock_ns(c, (size_t)waker, thread);
-		locked += back < ns ? back : ns;
-	}
-	return all ? (double)locked / (double)all : 0;
+	for (size_t k = c->ends.by_wakee.first[thread]; k < c->ends.by_wakee.first[thread + 1]; k++)
+		all += c->loop->edges[c->ends.by_wakee.list[k]].ns[EDGE_LOCK];
+	return all ? (double)(held < waited ? held : waited) / (double)all : 0;
 }
 
 /* Of its waits for pipes and their like, the part that threads of processes outside the job ended. */
@@ -140,12 +129,16 @@ static bool may_produce(const struct case_file *c, size_t thread)
 	       (c->process->marked || &c->loop->threads[thread] != c->thread);
 }
 
-/* One that sleeps by the clock, and whom nobody waits for, only looks after something. */
+/*
+ * For a visible part of the time, or of its life: workers may be replaced often. One that sleeps by the clock, and whom nobody
+ * waits for, only looks after something.
+ */
 static bool is_busy(const struct case_file *c, size_t thread)
 {
 	const struct loop_thread *t = &c->loop->threads[thread];
+	double lived_s = duration_seconds(ledger_wall_ns(&t->all));
 
-	return own_s(&t->all) > LEAST_BUSY * c->wall_s &&
+	return own_s(&t->all) > LEAST_BUSY * fmin(c->wall_s, lived_s) &&
 	       (c->reached[thread] || class_s(&t->all, LEDGER_SLEEP) < own_s(&t->all) / 2);
 }
 
