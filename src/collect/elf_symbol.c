@@ -168,7 +168,7 @@ int elf_find_function(int fd, const char *name, uint64_t *offset)
 {
 	struct image image = { .fd = fd };
 	const Elf64_Phdr *segment;
-	Elf64_Sym symbol;
+	Elf64_Sym symbol = { 0 };
 	int err;
 
 	if (strlen(name) + 1 > MAX_NAME)

@@ -64,8 +64,8 @@ static const struct {
  * with 1,500 mappings, takes 1.5 ms.
  */
 static const uint64_t young_ns = 60ULL * NS_PER_S;
-static const uint64_t shortest_pause_ns = 90 * NS_PER_MS;
-static const uint64_t first_pause_ns = 950 * NS_PER_MS;
+static const uint64_t shortest_pause_ns = 90ULL * NS_PER_MS;
+static const uint64_t first_pause_ns = 950ULL * NS_PER_MS;
 static const uint64_t longest_pause_ns = 60ULL * NS_PER_S;
 
 /* What is known of a process. */

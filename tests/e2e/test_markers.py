@@ -209,7 +209,8 @@ def test_killed_inside(whystall, spawn):
     """Its clock stands still after that."""
     child = spawn(*helpers.workload("marked"), "-w", LIBRARY, "s60")
     pid = child.expect("ready")
-    tracer = whystall.attach("-v", "-i", "0.1", "-p", str(pid), "-d", "1.5s", env=ROW)
+    other = spawn("sleep", "60")  # the run goes on
+    tracer = whystall.attach("-v", "-i", "0.1", "-p", f"{pid},{other.pid}", "-d", "2s", env=ROW)
     child.go()
     start = time.monotonic()
     time.sleep(0.4)
