@@ -61,7 +61,7 @@ static const struct {
 /*
  * A process that has just begun is looked at in each interval: it is there that libraries come one after the other. Later,
  * and when it is a copy of its parent (a worker without a program of its own), seldom. A look at a TensorFlow process,
- * with 1,500 mappings, takes 1.5 ms.
+ * with 760 mappings, takes 1.2 ms.
  */
 static const uint64_t young_ns = 60ULL * NS_PER_S;
 static const uint64_t shortest_pause_ns = 90ULL * NS_PER_MS;
