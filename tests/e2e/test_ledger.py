@@ -608,7 +608,8 @@ def test_waiting_clock(whystall, tmp_path):
     assert waited >= 0.5
     on_clock = clocks[worker]["time_s"]
     assert on_clock["wall"] == pytest.approx(waited, rel=0.02, abs=0.06)
-    assert on_clock["cpu"] >= 0.49
+    # The worker may have begun before the trainer sleeps.
+    assert on_clock["cpu"] >= 0.45
     assert on_clock["ipc"] <= 0.1 * waited
     assert report.row(pid=worker)["time_s"]["ipc"] >= 0.45
 
