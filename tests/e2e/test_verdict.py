@@ -217,6 +217,15 @@ def test_named(whystall, fuse_file):
     assert int(shell) != json.loads(told)["pid"]
 
 
+def test_startup(verdict_on, fuse_file):
+    """What takes long before the first batch is told apart: 3 s of reads, before a loop that computes."""
+    verdict = verdict_on("--file", fuse_file(20000), "--prepare", 150, "--cpu-ms", 10, "--workers", 1)
+    assert verdict["startup_class"] == "storage"
+    assert verdict["startup_s"] >= 3
+    assert verdict["class"] in ("cpu", "runqueue")
+    assert any("before the first batch" in line and "storage" in line for line in verdict["evidence"])
+
+
 def test_each_interval(verdict_on, fuse_file):
     verdict = verdict_on("--file", fuse_file(5000), "--reads", 1, "--step-ms", 1, "--seconds", 8)
     intervals = verdict["interval_classes"]

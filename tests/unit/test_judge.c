@@ -305,13 +305,17 @@ static void test_steady_part(void **unused)
 	struct built parts[17];
 	struct loop list[17];
 	struct verdicts verdicts;
+	struct loop_thread *t;
 
 	(void)unused;
 	for (int i = 0; i < 17; i++) {
 		struct built *b = &parts[i];
 
 		begin(b, 1, 0.8);
-		spend(add(b, TRAINER, TRAINER), LEDGER_IPC, 0.8, 0.8);
+		t = add(b, TRAINER, TRAINER);
+		spend(t, LEDGER_IPC, 0.8, 0.8);
+		if (i < 2)
+			spend(t, LEDGER_STORAGE_READ, 0.2, 0);
 		if (i >= 2 && i < 14) {
 			spend(add(b, 200, 200), LEDGER_CPU, 1, 0.8);
 			add_edge(b, TRAINER, 200, 0.8);
@@ -323,6 +327,9 @@ static void test_steady_part(void **unused)
 	assert_int_equal(judge_all(&verdicts, list, 17, 0, CPUS), 0);
 	assert_int_equal(verdicts.count, 1);
 	assert_float_equal(verdicts.list[0].startup_s, 4, 1e-9);
+	/* It waited for workers in 3.2 s of these, of which 1.6 computed. */
+	assert_int_equal(verdicts.list[0].startup_class, CLASS_CPU);
+	assert_int_equal(verdicts.list[0].interval_classes[CLASS_CPU], 9);
 	assert_float_equal(verdicts.list[0].steady_s, 9, 1e-9);
 	assert_float_equal(verdicts.list[0].input_bound_pct, 80, 1e-6);
 	assert_int_equal(verdicts.list[0].class, CLASS_CPU);

@@ -114,7 +114,15 @@ def save(args):
         os.fsync(file.fileno())
 
 
+def prepare(args):
+    """What a real one does before its loop: list the data, read an index."""
+    fd = os.open(args.file, os.O_RDONLY) if args.prepare else None
+    for number in range(args.prepare):
+        os.pread(fd, 4096, number << 20)
+
+
 def train(args):
+    prepare(args)
     loader = open_loader(args)
     loader.get()  # the first one is start-up
     waited = 0.0
@@ -140,6 +148,7 @@ def main():
     parser.add_argument("--lock", action="store_true", help="one worker reads at a time")
     parser.add_argument("--batches", type=int, help="of a worker; then another one takes its place")
     parser.add_argument("--file")
+    parser.add_argument("--prepare", type=int, default=0, help="reads of the file before the loop")
     parser.add_argument("--direct", action="store_true", help="read past the page cache")
     parser.add_argument("--reads", type=int, default=0, help="for each batch, of the file")
     parser.add_argument("--url", help="fetched for each batch")
