@@ -466,35 +466,48 @@ int judge_all(struct verdicts *verdicts, const struct loop *stretches, size_t co
 	return err;
 }
 
+/* Of the trainers the one that waited longest in this stretch; NULL: of none that is known. */
+static int find_longest(const struct role **longest, const struct run *run, const struct loop *part,
+			pid_t trainer)
+{
+	double most_pct = -1;
+	int err = 0;
+
+	*longest = NULL;
+	for (size_t i = 0; !err && i < run->roles.count; i++) {
+		const struct role *role = &run->roles.list[i];
+		struct verdict one;
+
+		if (trainer ? role->pid != trainer : !is_trainer(run, role))
+			continue;
+		err = judge_stretch(&one, part, role->pid, role->tid, run->cpus);
+		if (one.share_known && one.input_bound_pct > most_pct) {
+			most_pct = one.input_bound_pct;
+			*longest = role;
+		}
+		verdict_free(&one);
+	}
+	return err;
+}
+
 int judge_longest(struct verdict *verdict, const struct loop *seen, const struct loop *stretch,
 		  pid_t trainer, double cpus)
 {
 	struct run run = { .stretches = stretch, .count = 1, .cpus = cpus, .all = *seen };
-	int err = roles_find(&run.roles, seen, trainer), found = 0;
+	int err = roles_find(&run.roles, seen, trainer);
+	const struct role *longest = NULL;
 	struct loop part = { 0 };
 
 	*verdict = (struct verdict){ 0 };
 	if (!err)
 		err = add_stretches(&part, &run, 0, 1);
-	for (size_t i = 0; !err && i < run.roles.count; i++) {
-		const struct role *role = &run.roles.list[i];
-		struct verdict next = { 0 };
-
-		if (trainer ? role->pid != trainer : !is_trainer(&run, role))
-			continue;
-		err = judge_stretch(&next, &part, role->pid, role->tid, cpus);
-		if (next.share_known &&
-		    (!found || next.input_bound_pct > verdict->input_bound_pct)) {
-			verdict_free(verdict);
-			*verdict = next;
-			found = 1;
-		} else {
-			verdict_free(&next);
-		}
-	}
+	if (!err)
+		err = find_longest(&longest, &run, &part, trainer);
+	if (!err && longest)
+		err = judge_stretch(verdict, &part, longest->pid, longest->tid, cpus);
 	roles_free(&run.roles);
 	loop_free(&part);
-	return err ? err : found;
+	return err ? err : longest != NULL;
 }
 
 void verdicts_free(struct verdicts *verdicts)
