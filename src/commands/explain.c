@@ -139,6 +139,9 @@ static int print_report(struct session *session, const struct sample *from, cons
 		err = judge_all(&verdicts, stretches->list, stretches->count, options->trainer,
 				cpus_allowed());
 		context.verdicts = &verdicts;
+		if (!err && options->trainer && !verdicts.count && stretches->count)
+			log_warning("process %d of --trainer was not seen in the job",
+				    (int)options->trainer);
 		if (!err)
 			err = options->shower->report(session->output.stream, &report, &context);
 		verdicts_free(&verdicts);
@@ -180,9 +183,9 @@ static int read_stretch(struct session *session, struct reading *reading, struct
 	err = bpf_source_read_threads(session->source, next, fault);
 	if (err)
 		return err;
-	err = stretches_add(&reading->stretches, reading->last, next);
+	err = follow_tick(&reading->follow, session->source, reading->last, next);
 	if (!err)
-		err = follow_tick(&reading->follow, session->source, reading->last, next);
+		err = stretches_add(&reading->stretches, &reading->follow.last);
 	reading->last = next;
 	return err ? fault_set(fault, err, "out of memory") : 0;
 }

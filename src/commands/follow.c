@@ -4,18 +4,17 @@
 #include <sched.h>
 #include <unistd.h>
 
-#include "judge/roles.h"
-
 /* Roles are looked for in each of so many first intervals, then once in as many. */
-enum { OFTEN = 8 };
+enum { OFTEN = 8, KEPT_ENDED = 1024 };
 
-static int assign(const struct follow *follow, struct bpf_source *source)
+static int assign(struct follow *follow, struct bpf_source *source)
 {
-	struct roles roles;
-	int err = roles_find(&roles, &follow->seen, follow->trainer);
+	int err;
 
-	for (size_t i = 0; !err && i < roles.count; i++) {
-		const struct role *role = &roles.list[i];
+	roles_free(&follow->roles);
+	err = roles_find(&follow->roles, &follow->seen, follow->trainer);
+	for (size_t i = 0; !err && i < follow->roles.count; i++) {
+		const struct role *role = &follow->roles.list[i];
 		const struct loop_process *p = loop_find_process(&follow->seen, role->pid);
 		const struct loop_process *trainer =
 			loop_find_process(&follow->seen, role->trainer_pid);
@@ -24,22 +23,24 @@ static int assign(const struct follow *follow, struct bpf_source *source)
 			bpf_source_assign(source, p->owner, p->start_boot_ns, trainer->owner,
 					  role->tid);
 	}
-	roles_free(&roles);
 	return err;
 }
 
 int follow_tick(struct follow *follow, struct bpf_source *source, const struct sample *from,
 		const struct sample *to)
 {
-	struct loop next;
-	int err = loop_build(&next, from, to);
+	int err;
 
+	loop_free(&follow->last);
+	err = loop_build(&follow->last, from, to);
 	if (!err)
-		err = loop_add(&follow->seen, &next);
-	loop_free(&next);
-	if (err || (++follow->ticks > OFTEN && follow->ticks % OFTEN))
+		err = loop_add(&follow->seen, &follow->last);
+	if (err)
 		return err;
-	return assign(follow, source);
+	/* A job may start threads and processes for days. */
+	if (follow->seen.thread_count > 2 * follow->last.thread_count + KEPT_ENDED)
+		loop_forget(&follow->seen, &follow->last);
+	return ++follow->ticks > OFTEN && follow->ticks % OFTEN ? 0 : assign(follow, source);
 }
 
 double cpus_allowed(void)
@@ -53,4 +54,6 @@ double cpus_allowed(void)
 void follow_free(struct follow *follow)
 {
 	loop_free(&follow->seen);
+	loop_free(&follow->last);
+	roles_free(&follow->roles);
 }

@@ -4,12 +4,15 @@
 #define WHYSTALL_COMMANDS_FOLLOW_H
 
 #include "collect/bpf_source.h"
+#include "judge/roles.h"
 #include "model/loop.h"
 
 /* Begins as { .trainer = ... }. */
 struct follow {
-	pid_t trainer; /* named by the user; 0: none */
-	struct loop seen;
+	pid_t trainer;    /* named by the user; 0: none */
+	struct loop seen; /* so far; of what has ended for a while at least */
+	struct loop last; /* the time between the last two samples */
+	struct roles roles;
 	unsigned int ticks;
 };
 

@@ -128,25 +128,20 @@ static int print_each(struct session *session, struct stat_state *state, struct 
 static int judge_row(struct session *session, struct stat_state *state)
 {
 	const struct sample *from = &state->samples[!state->now], *to = &state->samples[state->now];
-	struct loop stretch;
-	int err = 0, found;
+	struct follow *follow = &state->follow;
+	int err, found;
 
 	verdict_free(&state->waiting);
 	state->has_waiting = false;
 	if (!to->has_ledger || !from->has_ledger)
 		return 0;
-	err = follow_tick(&state->follow, session->source, from, to);
+	err = follow_tick(follow, session->source, from, to);
 	if (err)
 		return err;
-	err = loop_build(&stretch, from, to);
-	if (!err) {
-		found = judge_longest(&state->waiting, &state->follow.seen, &stretch, 0,
-				      cpus_allowed());
-		state->has_waiting = found > 0;
-		err = found < 0 ? found : 0;
-	}
-	loop_free(&stretch);
-	return err;
+	found = judge_longest(&state->waiting, &follow->seen, &follow->roles, &follow->last, 0,
+			      cpus_allowed());
+	state->has_waiting = found > 0;
+	return found < 0 ? found : 0;
 }
 
 static int print_rows(struct session *session, struct stat_state *state, struct fault *fault)

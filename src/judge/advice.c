@@ -239,10 +239,11 @@ static void advise_on_runqueue(struct adviser *a)
 
 	if (v->cpus <= 0 || (v->workers && !workers))
 		return;
-	if (workers > v->cpus || own)
-		advise(a, ADVICE_FEWER_WORKERS, CLASS_RUNQUEUE, workers, v->cpus);
-	else if (v->busy_cpus < idle_below * v->cpus)
+	/* Others take them, or a limit keeps the job from them: fewer workers would not help. */
+	if (v->busy_cpus < idle_below * v->cpus)
 		advise(a, ADVICE_MORE_PROCESSORS, CLASS_RUNQUEUE, v->busy_cpus, v->cpus);
+	else if (workers > v->cpus || own)
+		advise(a, ADVICE_FEWER_WORKERS, CLASS_RUNQUEUE, workers, v->cpus);
 	else
 		advise(a, ADVICE_LESS_CPU, CLASS_RUNQUEUE, fmin(v->busy_cpus, v->cpus), v->cpus);
 }
@@ -333,7 +334,9 @@ static void advise_on_replaced(struct adviser *a)
 {
 	const struct verdict *v = a->verdict;
 
-	if (v->replaced >= FEWEST_REPLACED && live_workers(v) && v->input == INPUT_PROCESSES)
+	/* More than the end of one epoch. */
+	if (v->replaced >= FEWEST_REPLACED && v->replaced >= 2 * live_workers(v) &&
+	    live_workers(v) && v->input == INPUT_PROCESSES)
 		advise(a, ADVICE_PERSISTENT_WORKERS, v->class, v->replaced, 0);
 }
 

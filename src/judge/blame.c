@@ -210,7 +210,7 @@ static double living_at_once(const struct verdict *v, const struct case_file *c)
 	double lived_s = 0;
 
 	for (size_t i = 0; i < v->producer_count; i++) {
-		ssize_t at = case_find_thread(c->loop, v->producers[i].tid);
+		ssize_t at = loop_find_thread(c->loop, v->producers[i].tid);
 
 		if (at >= 0)
 			lived_s += duration_seconds(ledger_wall_ns(&c->loop->threads[at].all));
@@ -218,17 +218,28 @@ static double living_at_once(const struct verdict *v, const struct case_file *c)
 	return fmax(1, lived_s / c->wall_s);
 }
 
+/* If each of them works by chance, so much of the time none does. */
+static double none_works(const struct verdict *v)
+{
+	double none = 1;
+
+	for (size_t i = 0; i < v->producer_count; i++)
+		none *= 1 - fmin(1, v->producers[i].on_clock_s / v->waited_s);
+	return none;
+}
+
 /*
  * When no producer worked is not seen, only how long each did. All together they worked for at least as long as the busiest
  * one, and as all of them if as many as lived at the same time always worked at the same time; at most for the sum (they may
- * have worked one after another). The blame is right if both give the same class. Inside a marker there is no doubt: the trainer
- * waits for what its pipeline does, and whichever thread of a pool does it.
+ * have worked one after another). Where both give the same class that is it; else what is likely, and it is not sure. Inside a
+ * marker there is no doubt: the trainer waits for what its pipeline does, and whichever thread of a pool does it.
  */
 bool blame_share(struct verdict *v, const struct case_file *c)
 {
 	double top = 0, all = 0, longest;
-	bool locked = count_locks(v);
-	enum verdict_class least;
+	/* Inside a marker a thread may wait for a pool's, and that one for it. */
+	bool locked = !v->marked && count_locks(v), sure;
+	enum verdict_class least, most;
 
 	for (size_t i = 0; i < v->producer_count; i++) {
 		struct producer *p = &v->producers[i];
@@ -239,17 +250,22 @@ bool blame_share(struct verdict *v, const struct case_file *c)
 	for (size_t i = 0; i < v->producer_count; i++)
 		v->producers[i].critical =
 			v->marked || v->producers[i].on_clock_s >= critical_share * top;
+	longest = v->marked ? all : fmax(top, all / living_at_once(v, c));
+	share_out(v, 1 - fmin(1, longest / v->waited_s));
+	most = largest_blame(v);
 	share_out(v, 1 - fmin(1, all / v->waited_s));
 	least = largest_blame(v);
-	if (v->marked) {
-		v->class = least;
-		return true;
+	sure = most == least;
+	if (!sure)
+		share_out(v, none_works(v));
+	else
+		share_out(v, 1 - fmin(1, longest / v->waited_s));
+	v->class = largest_blame(v);
+	if (locked && v->blame_pct[CLASS_LOCK] >= 100 * least_locked) {
+		v->class = CLASS_LOCK;
+		sure = true;
 	}
-	longest = fmax(top, all / living_at_once(v, c));
-	share_out(v, 1 - fmin(1, longest / v->waited_s));
-	v->class = locked && v->blame_pct[CLASS_LOCK] >= 100 * least_locked ? CLASS_LOCK :
-									      largest_blame(v);
-	return v->class == CLASS_LOCK || v->class == least;
+	return sure;
 }
 
 void blame_share_own(struct verdict *v, const struct case_file *c)

@@ -13,8 +13,8 @@ enum verdict_class blame_class(unsigned int ledger_class);
 void blame_find_producers(struct verdict *v, const struct case_file *c);
 
 /*
- * Share the waits out, into v->blame_pct, and set v->class to the largest part, or to mixed. Returns false where two ways to
- * look at it, which cannot be told apart, give different classes.
+ * Share the waits out, into v->blame_pct, and set v->class to the largest part, or to mixed. Returns false where that rests on
+ * what is likely: two ways to look at it, which cannot be told apart, give different classes.
  */
 bool blame_share(struct verdict *v, const struct case_file *c);
 

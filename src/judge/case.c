@@ -19,6 +19,11 @@ bool class_is_own(unsigned int class)
 	return class != LEDGER_IPC && class != LEDGER_LOCK;
 }
 
+double wall_s(const struct loop *loop)
+{
+	return duration_seconds(loop->wall_ns);
+}
+
 double class_s(const struct ledger *ledger, unsigned int class)
 {
 	return duration_seconds(ledger_class_ns(ledger, class));
@@ -55,22 +60,6 @@ bool edge_counts(const struct edge_report *edge, double wall_s)
 	return edge->waits >= RECURRING_WAITS && edge_s(edge) >= least_edge * wall_s;
 }
 
-/* loop->threads is in the order of IDs. */
-ssize_t case_find_thread(const struct loop *loop, pid_t tid)
-{
-	size_t low = 0, high = loop->thread_count;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (loop->threads[middle].tid < tid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < loop->thread_count && loop->threads[low].tid == tid ? (ssize_t)low : -1;
-}
-
 /* `first` has room for two more than there are threads, and is 0. */
 static void link_ends(const struct links *links, const ssize_t *end, size_t threads, size_t edges)
 {
@@ -100,8 +89,8 @@ int ends_find(struct ends *ends, const struct loop *loop)
 	    !ends->wakee || !ends->waker)
 		return -ENOMEM;
 	for (size_t k = 0; k < loop->edge_count; k++) {
-		ends->wakee[k] = case_find_thread(loop, loop->edges[k].wakee_tid);
-		ends->waker[k] = case_find_thread(loop, loop->edges[k].waker_tid);
+		ends->wakee[k] = loop_find_thread(loop, loop->edges[k].wakee_tid);
+		ends->waker[k] = loop_find_thread(loop, loop->edges[k].waker_tid);
 	}
 	link_ends(&ends->by_wakee, ends->wakee, loop->thread_count, loop->edge_count);
 	link_ends(&ends->by_waker, ends->waker, loop->thread_count, loop->edge_count);
@@ -317,9 +306,9 @@ static enum part part_of(const struct case_file *c, size_t thread, bool outside,
 		return own_s(&t->all) < most_of_relay * c->wall_s ? PART_OUTSIDE : PART_UNCLEAR;
 	if (inside)
 		return PART_INSIDE;
-	/* One that is asked to fetch something from the network, and nobody else makes input. */
-	if (reads(c, thread) && !any_outside)
-		return PART_UNCLEAR;
+	/* One that is asked each time and waits for the network: a collective's, if others make input. */
+	if (reads(c, thread))
+		return any_outside ? PART_STEP : PART_UNCLEAR;
 	return answers(c, thread) ? PART_STEP : PART_UNCLEAR;
 }
 
@@ -431,11 +420,11 @@ double case_waited_s(const struct case_file *c, enum part part)
 
 int case_open(struct case_file *c, const struct loop *loop, pid_t trainer, pid_t tid)
 {
-	ssize_t at = case_find_thread(loop, tid);
+	ssize_t at = loop_find_thread(loop, tid);
 
 	*c = (struct case_file){ .loop = loop,
 				 .process = loop_find_process(loop, trainer),
-				 .wall_s = duration_seconds(loop->wall_ns) };
+				 .wall_s = wall_s(loop) };
 	c->reached = calloc(loop->thread_count + 1, sizeof(*c->reached));
 	c->part = calloc(loop->thread_count + 1, sizeof(*c->part));
 	c->peer = calloc(loop->process_count + 1, sizeof(*c->peer));

@@ -9,7 +9,11 @@
 
 /* Limits that several rules share. */
 #define LEAST_BUSY 0.05 /* of the steady part, for a thread that does anything */
-enum { RECURRING_WAITS = 2 };
+enum {
+	RECURRING_WAITS = 2,
+	TIED_WAITS =
+		4, /* of two processes: a parent waits for its child's start, and for its end */
+};
 
 /* Edges by the thread at one end: those of thread i are list[first[i]] to list[first[i + 1] - 1]. */
 struct links {
@@ -26,9 +30,6 @@ struct ends {
 /* Returns 0 or -ENOMEM; ends_free() in either case. */
 int ends_find(struct ends *ends, const struct loop *loop);
 void ends_free(struct ends *ends);
-
-/* The index of a thread, -1 if it is not in it. */
-ssize_t case_find_thread(const struct loop *loop, pid_t tid);
 
 /* What a thread does for the trainer. */
 enum part {
@@ -71,7 +72,8 @@ bool case_is_sibling(const struct case_file *c, size_t thread);
 /* How long the trainer waited for what threads of this part ended. */
 double case_waited_s(const struct case_file *c, enum part part);
 
-/* Seconds of a thread. */
+/* Seconds of a loop, and of a thread. */
+double wall_s(const struct loop *loop);
 double class_s(const struct ledger *ledger, unsigned int class);
 double storage_s(const struct ledger *ledger);
 double reading_s(const struct ledger *ledger); /* storage but writes, and network */

@@ -19,6 +19,10 @@ static const double least_lost = 0.5; /* of the shorter side, for taking turns *
 static const double least_own_reading = 0.01; /* of the loop: then it makes its data itself */
 static const double shortest_s = 2;
 static const uint64_t fewest_waits = 10;
+static const double least_of_busiest = 0.5;
+
+/* Ranks on one host, with room. Stretches times threads that are looked at one by one. */
+enum { MAX_TRAINERS = 16, MOST_THREAD_STRETCHES = 500000 };
 
 static void unknown(struct verdict *v, enum verdict_reason reason)
 {
@@ -26,6 +30,8 @@ static void unknown(struct verdict *v, enum verdict_reason reason)
 	v->reason = reason;
 	v->confidence = CONFIDENCE_LOW;
 	v->share_known = false;
+	for (int class = 0; class < BLAME_CLASSES; class ++)
+		v->blame_pct[class] = 0;
 }
 
 /* Its own time outweighs its waits. */
@@ -104,15 +110,20 @@ static void decide_by_blame(struct verdict *v, const struct case_file *c)
 	if (v->overlap_lost >= least_lost)
 		v->class = CLASS_PIPELINE;
 	else if (!sure)
-		unknown(v, REASON_APART);
+		v->confidence = CONFIDENCE_LOW;
+}
+
+static void set_waited(struct verdict *v, const struct case_file *c, double waited_s)
+{
+	v->waited_s = fmax(0, fmin(waited_s, c->wall_s));
+	v->input_bound_pct = 100 * v->waited_s / c->wall_s;
 }
 
 /* It makes its data itself: only what it waits for meanwhile is told from its step. */
 static void decide_own(struct verdict *v, const struct case_file *c, double reading)
 {
 	v->input = INPUT_OWN;
-	v->waited_s = reading;
-	v->input_bound_pct = 100 * reading / v->steady_s;
+	set_waited(v, c, reading);
 	set_confidence(v, 1);
 	if (own_cause(v))
 		return;
@@ -156,12 +167,6 @@ static bool is_external(const struct case_file *c, double waited_s)
 	return outside > least_told * waited_s;
 }
 
-static void set_waited(struct verdict *v, const struct case_file *c, double waited_s)
-{
-	v->waited_s = fmax(0, fmin(waited_s, c->wall_s));
-	v->input_bound_pct = 100 * v->waited_s / c->wall_s;
-}
-
 /* The framework's own calls tell what is input, whatever else the threads wait for. */
 static void decide_marked(struct verdict *v, const struct case_file *c)
 {
@@ -177,6 +182,21 @@ static void decide_marked(struct verdict *v, const struct case_file *c)
 		unknown(v, REASON_NO_INPUT);
 	else
 		decide_by_blame(v, c);
+}
+
+/*
+ * Hand-overs of the trainer's loop: waits of it that others ended, and of others that it ended. A program that starts others and
+ * waits for their ends does so with each a few times.
+ */
+static uint64_t waits_of(const struct loop *loop, pid_t tid)
+{
+	uint64_t waits = 0;
+
+	for (size_t i = 0; i < loop->edge_count; i++)
+		if (loop->edges[i].waits >= TIED_WAITS &&
+		    (loop->edges[i].wakee_tid == tid || loop->edges[i].waker_tid == tid))
+			waits += loop->edges[i].waits;
+	return waits;
 }
 
 /*
@@ -216,7 +236,9 @@ static void decide(struct verdict *v, const struct case_file *c)
 		   reading > (v->workers ? least_input_bound : least_own_reading) * v->steady_s) {
 		decide_own(v, c, reading);
 	} else if (own_cause(v)) {
-		;
+		v->share_known = sees_input(c);
+	} else if (waits_of(c->loop, c->thread->tid) < fewest_waits) {
+		unknown(v, sees_input(c) ? REASON_SHORT : REASON_OWN_CPU);
 	} else if (v->input_bound_pct >= 100 * least_input_bound && told < least_told &&
 		   is_external(c, waited_s)) {
 		v->class = CLASS_EXTERNAL;
@@ -243,17 +265,6 @@ static void decide(struct verdict *v, const struct case_file *c)
 	}
 }
 
-/* Hand-overs of the trainer's loop: waits of it that others ended, and of others that it ended. */
-static uint64_t waits_of(const struct loop *loop, pid_t tid)
-{
-	uint64_t waits = 0;
-
-	for (size_t i = 0; i < loop->edge_count; i++)
-		if (loop->edges[i].wakee_tid == tid || loop->edges[i].waker_tid == tid)
-			waits += loop->edges[i].waits;
-	return waits;
-}
-
 static bool is_enough(const struct case_file *c)
 {
 	return c->wall_s >= shortest_s && (c->process->marked || c->process->frameworks ||
@@ -262,7 +273,7 @@ static bool is_enough(const struct case_file *c)
 
 static void describe(struct verdict *v, const struct case_file *c, double cpus)
 {
-	double cpu = 0;
+	double cpu = duration_seconds(c->loop->left_out_cpu_ns);
 
 	for (size_t i = 0; i < c->loop->thread_count; i++)
 		cpu += class_s(&c->loop->threads[i].all, LEDGER_CPU);
@@ -322,48 +333,147 @@ void verdict_free(struct verdict *verdict)
 	verdict->producer_count = 0;
 }
 
-/* A run, and what is found out about it before anything is judged. */
+/* What is found out about a process of a run before anything is judged; by the index of its role. */
+struct candidate {
+	unsigned int workers, threads;
+	uint64_t waits; /* hand-overs of its loop's thread */
+	double busy_s;  /* that thread: running, queueing, reading */
+	bool gpu;       /* it was seen to wait for one */
+};
+
 struct run {
 	const struct loop *stretches;
 	size_t count;
-	struct loop all; /* of them */
-	struct roles roles;
+	const struct loop *all; /* of them */
+	const struct roles *roles;
+	struct candidate *candidates;
 	double cpus;
 };
 
-static int add_stretches(struct loop *sum, const struct run *run, size_t first, size_t last)
+static size_t index_of(const struct run *run, const struct role *role)
+{
+	return (size_t)(role - run->roles->list);
+}
+
+static void add_waits(const struct run *run, const struct edge_report *edge, pid_t pid, pid_t tid)
+{
+	const struct role *role = roles_of(run->roles, pid);
+
+	if (role && role->tid == tid)
+		run->candidates[index_of(run, role)].waits += edge->waits;
+}
+
+/* Who might be a trainer. Returns 0 or -ENOMEM. */
+static int run_open(struct run *run)
+{
+	run->candidates = calloc(run->roles->count + 1, sizeof(*run->candidates));
+	if (!run->candidates)
+		return -ENOMEM;
+	for (size_t i = 0; i < run->roles->count; i++) {
+		const struct role *role = &run->roles->list[i];
+		const struct role *trainer = roles_of(run->roles, role->trainer_pid);
+
+		if (trainer && trainer != role)
+			run->candidates[index_of(run, trainer)].workers++;
+	}
+	for (size_t i = 0; i < run->all->thread_count; i++) {
+		const struct loop_thread *t = &run->all->threads[i];
+		const struct role *role = roles_of(run->roles, t->pid);
+		struct candidate *c = role ? &run->candidates[index_of(run, role)] : NULL;
+
+		if (!c)
+			continue;
+		c->threads++;
+		c->gpu = c->gpu || t->all.ns[LEDGER_GPU];
+		if (t->tid == role->tid)
+			c->busy_s = class_s(&t->all, LEDGER_CPU) +
+				    class_s(&t->all, LEDGER_RUNQUEUE) + reading_s(&t->all);
+	}
+	for (size_t k = 0; k < run->all->edge_count; k++) {
+		const struct edge_report *e = &run->all->edges[k];
+
+		if (e->waits < TIED_WAITS)
+			continue;
+		add_waits(run, e, e->wakee_pid, e->wakee_tid);
+		add_waits(run, e, e->waker_pid, e->waker_tid);
+	}
+	return 0;
+}
+
+static bool belongs(const struct run *run, pid_t pid, pid_t trainer)
+{
+	const struct role *role = roles_of(run->roles, pid);
+
+	return role && role->trainer_pid == trainer;
+}
+
+/* Add what the trainer and those who work for it did in one stretch: others only cost time here. */
+static int add_part(struct loop *sum, const struct run *run, const struct loop *stretch,
+		    pid_t trainer)
+{
+	struct loop part = { .wall_ns = stretch->wall_ns,
+			     .ended_ns = stretch->ended_ns,
+			     .threads = calloc(stretch->thread_count + 1, sizeof(*part.threads)),
+			     .processes =
+				     calloc(stretch->process_count + 1, sizeof(*part.processes)),
+			     .edges = calloc(stretch->edge_count + 1, sizeof(*part.edges)) };
+	int err = part.threads && part.processes && part.edges ? 0 : -ENOMEM;
+
+	for (size_t i = 0; !err && i < stretch->thread_count; i++)
+		if (belongs(run, stretch->threads[i].pid, trainer))
+			part.threads[part.thread_count++] = stretch->threads[i];
+		else
+			part.left_out_cpu_ns += stretch->threads[i].all.ns[LEDGER_CPU];
+	for (size_t i = 0; !err && i < stretch->process_count; i++)
+		if (belongs(run, stretch->processes[i].pid, trainer))
+			part.processes[part.process_count++] = stretch->processes[i];
+	for (size_t i = 0; !err && i < stretch->edge_count; i++)
+		if (belongs(run, stretch->edges[i].wakee_pid, trainer) ||
+		    belongs(run, stretch->edges[i].waker_pid, trainer))
+			part.edges[part.edge_count++] = stretch->edges[i];
+	if (!err)
+		err = loop_add(sum, &part);
+	loop_free(&part);
+	return err;
+}
+
+static int add_parts(struct loop *sum, const struct run *run, size_t first, size_t last,
+		     pid_t trainer)
 {
 	int err = 0;
 
 	*sum = (struct loop){ 0 };
 	for (size_t i = first; !err && i < last; i++)
-		err = loop_add(sum, &run->stretches[i]);
-	roles_apply(&run->roles, sum);
+		err = add_part(sum, run, &run->stretches[i], trainer);
+	roles_apply(run->roles, sum);
 	return err;
 }
 
 static int judge_startup(struct verdict *v, const struct run *run, size_t first)
 {
 	struct loop before;
-	int err = add_stretches(&before, run, 0, first);
+	int err = add_parts(&before, run, 0, first, v->pid);
 
-	v->startup_s = duration_seconds(before.wall_ns);
+	v->startup_s = wall_s(&before);
 	if (!err && first)
 		v->startup_class = steady_startup_class(&before, v->pid, v->tid);
 	loop_free(&before);
 	return err;
 }
 
-/* How often which class came out, stretch by stretch. */
-static int judge_intervals(struct verdict *v, const struct run *run, const struct steady *steady)
+/* How often which class came out, stretch by stretch; not where that would take long. */
+static int judge_intervals(struct verdict *v, const struct run *run, const struct steady *steady,
+			   size_t threads)
 {
 	int err = 0;
 
+	if (threads * (steady->last - steady->first) > MOST_THREAD_STRETCHES)
+		return 0;
 	for (size_t i = steady->first; !err && i < steady->last; i++) {
 		struct verdict one;
 		struct loop stretch;
 
-		err = add_stretches(&stretch, run, i, i + 1);
+		err = add_parts(&stretch, run, i, i + 1, v->pid);
 		if (!err) {
 			err = judge_stretch(&one, &stretch, v->pid, v->tid, run->cpus);
 			v->interval_classes[one.class]++;
@@ -376,138 +486,184 @@ static int judge_intervals(struct verdict *v, const struct run *run, const struc
 
 static int judge_trainer(struct verdict *verdict, const struct run *run, const struct role *role)
 {
-	struct loop part = { 0 };
-	struct case_file whole;
-	struct steady steady;
-	int err = case_open(&whole, &run->all, role->pid, role->tid);
+	struct loop all = { 0 }, part = { 0 };
+	struct case_file whole = { 0 };
+	struct steady steady = { 0 };
+	int err = add_part(&all, run, run->all, role->pid);
 
+	roles_apply(run->roles, &all);
+	if (!err)
+		err = case_open(&whole, &all, role->pid, role->tid);
 	if (!err) {
-		steady = steady_find(&whole, &run->roles, run->stretches, run->count);
-		err = add_stretches(&part, run, steady.first, steady.last);
+		steady = steady_find(&whole, run->roles, run->stretches, run->count);
+		err = add_parts(&part, run, steady.first, steady.last, role->pid);
 	}
 	if (!err)
 		err = judge(verdict, &part, role->pid, role->tid, run->cpus);
 	if (!err)
 		err = judge_startup(verdict, run, steady.first);
 	if (!err && verdict->class != CLASS_UNKNOWN)
-		err = judge_intervals(verdict, run, &steady);
+		err = judge_intervals(verdict, run, &steady, part.thread_count);
 	case_close(&whole);
+	loop_free(&all);
 	loop_free(&part);
 	return err;
 }
 
-/* It works for nobody else, and others work for it, or it may have read data itself. Shells and launchers wait once. */
+/*
+ * It works for nobody else, and is handed things again and again, or hands them over: by others that work for it, or by threads of
+ * its own in a program that might train. Shells and launchers wait once.
+ */
 static bool is_trainer(const struct run *run, const struct role *role)
 {
-	const struct loop_process *p = loop_find_process(&run->all, role->pid);
-	bool workers = false;
-	size_t threads = 0;
+	const struct loop_process *p = loop_find_process(run->all, role->pid);
+	const struct candidate *c = &run->candidates[index_of(run, role)];
 
-	if (role->trainer_pid != role->pid || !p || case_find_thread(&run->all, role->tid) < 0)
+	if (!p || role->trainer_pid != role->pid)
 		return false;
-	for (size_t i = 0; i < run->roles.count; i++)
-		workers = workers || (run->roles.list[i].pid != role->pid &&
-				      run->roles.list[i].trainer_pid == role->pid);
-	for (size_t i = 0; i < run->all.thread_count; i++)
-		threads += run->all.threads[i].pid == role->pid;
 	if (p->marked)
 		return true;
-	return (workers || threads > 1) && waits_of(&run->all, role->tid) >= fewest_waits;
+	return c->waits >= fewest_waits && (c->workers || (role->fed && (p->frameworks || c->gpu)));
 }
 
-/* Where nobody else is seen to be one: the process of a framework that is busiest, which may read its data itself. */
-static const struct role *lone_trainer(const struct run *run)
+/*
+ * Might it be one all the same? A process of a framework that reads its data itself, or nobody sees how it gets them. A server
+ * waits for its clients as others do for data.
+ */
+static bool may_train(const struct run *run, const struct role *role)
 {
-	const struct role *busiest = NULL;
-	double most = least_own_reading * duration_seconds(run->all.wall_ns);
+	const struct loop_process *p = loop_find_process(run->all, role->pid);
+	ssize_t at = loop_find_thread(run->all, role->tid);
+	const struct ledger *all = at < 0 ? NULL : &run->all->threads[at].all;
 
-	for (size_t i = 0; i < run->roles.count; i++) {
-		const struct role *role = &run->roles.list[i];
-		const struct loop_process *p = loop_find_process(&run->all, role->pid);
-		ssize_t at = case_find_thread(&run->all, role->tid);
-		double busy = at < 0 ? 0 : own_s(&run->all.threads[at].all);
+	if (!p || !all || !p->frameworks || role->trainer_pid != role->pid)
+		return false;
+	return p->frameworks != FRAMEWORK_PYTHON ||
+	       class_s(all, LEDGER_NETWORK) <= class_s(all, LEDGER_CPU) + storage_s(all);
+}
 
-		if (!p || !p->frameworks || role->trainer_pid != role->pid || busy <= most)
+typedef bool choose_fn(const struct run *run, const struct role *role);
+
+/* Up to MAX_TRAINERS of them, the busiest first, none below a part of the first one. Returns how many. */
+static size_t choose(const struct role *chosen[MAX_TRAINERS], const struct run *run,
+		     choose_fn *is_such, double least_s, double least_part)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < run->roles->count; i++) {
+		const struct role *role = &run->roles->list[i];
+		double busy_s = run->candidates[i].busy_s;
+		size_t at = count;
+
+		if (busy_s < least_s || !is_such(run, role))
 			continue;
-		busiest = role;
-		most = busy;
+		for (; at && run->candidates[index_of(run, chosen[at - 1])].busy_s < busy_s; at--)
+			if (at < MAX_TRAINERS)
+				chosen[at] = chosen[at - 1];
+		if (at < MAX_TRAINERS)
+			chosen[at] = role;
+		if (count < MAX_TRAINERS)
+			count++;
 	}
-	return busiest;
+	while (count && run->candidates[index_of(run, chosen[count - 1])].busy_s <
+				least_part * run->candidates[index_of(run, chosen[0])].busy_s)
+		count--;
+	return count;
+}
+
+/* In the order in which they are told. */
+static size_t choose_trainers(const struct role *chosen[MAX_TRAINERS], const struct run *run,
+			      pid_t only)
+{
+	const struct role *role = only ? roles_of(run->roles, only) : NULL;
+	size_t count;
+
+	if (only) {
+		chosen[0] = role;
+		return role != NULL;
+	}
+	count = choose(chosen, run, is_trainer, 0, 0);
+	return count ? count :
+		       choose(chosen, run, may_train, least_own_reading * wall_s(run->all),
+			      least_of_busiest);
+}
+
+static int by_pid(const void *a, const void *b)
+{
+	const struct verdict *x = a, *y = b;
+
+	return (x->pid > y->pid) - (x->pid < y->pid);
 }
 
 int judge_all(struct verdicts *verdicts, const struct loop *stretches, size_t count, pid_t only,
 	      double cpus)
 {
-	struct run run = { .stretches = stretches, .count = count, .cpus = cpus };
-	const struct role *lone;
+	const struct role *chosen[MAX_TRAINERS];
+	struct loop all = { 0 };
+	struct roles roles = { 0 };
+	struct run run = {
+		.stretches = stretches, .count = count, .all = &all, .roles = &roles, .cpus = cpus
+	};
+	size_t trainers = 0;
 	int err = 0;
 
-	*verdicts = (struct verdicts){ 0 };
-	for (size_t i = 0; !err && i < count; i++)
-		err = loop_add(&run.all, &stretches[i]);
-	if (!err)
-		err = roles_find(&run.roles, &run.all, only);
-	if (!err)
-		verdicts->list = calloc(run.roles.count + 1, sizeof(*verdicts->list));
+	*verdicts = (struct verdicts){ .list = calloc(MAX_TRAINERS, sizeof(*verdicts->list)) };
 	if (!verdicts->list)
 		err = -ENOMEM;
-	roles_apply(&run.roles, &run.all);
-	for (size_t i = 0; !err && i < run.roles.count; i++) {
-		const struct role *role = &run.roles.list[i];
-
-		if (only ? role->pid == only : is_trainer(&run, role))
-			err = judge_trainer(&verdicts->list[verdicts->count++], &run, role);
-	}
-	lone = err || verdicts->count ? NULL : lone_trainer(&run);
-	if (lone)
-		err = judge_trainer(&verdicts->list[verdicts->count++], &run, lone);
-	roles_free(&run.roles);
-	loop_free(&run.all);
+	for (size_t i = 0; !err && i < count; i++)
+		err = loop_add(&all, &stretches[i]);
+	if (!err)
+		err = roles_find(&roles, &all, only);
+	roles_apply(&roles, &all);
+	if (!err)
+		err = run_open(&run);
+	if (!err)
+		trainers = choose_trainers(chosen, &run, only);
+	for (size_t i = 0; !err && i < trainers; i++)
+		err = judge_trainer(&verdicts->list[verdicts->count++], &run, chosen[i]);
+	if (verdicts->count)
+		qsort(verdicts->list, verdicts->count, sizeof(*verdicts->list), by_pid);
+	free(run.candidates);
+	roles_free(&roles);
+	loop_free(&all);
 	return err;
 }
 
-/* Of the trainers the one that waited longest in this stretch; NULL: of none that is known. */
-static int find_longest(const struct role **longest, const struct run *run, const struct loop *part,
-			pid_t trainer)
+/* Judge one of them; keep it if it waited longer than the one before, else it is freed. */
+static int judge_longer(struct verdict *verdict, const struct run *run, const struct role *role)
 {
-	double most_pct = -1;
-	int err = 0;
+	struct loop part;
+	struct verdict one = { 0 };
+	int err = add_parts(&part, run, 0, 1, role->pid);
 
-	*longest = NULL;
-	for (size_t i = 0; !err && i < run->roles.count; i++) {
-		const struct role *role = &run->roles.list[i];
-		struct verdict one;
-
-		if (trainer ? role->pid != trainer : !is_trainer(run, role))
-			continue;
-		err = judge_stretch(&one, part, role->pid, role->tid, run->cpus);
-		if (one.share_known && one.input_bound_pct > most_pct) {
-			most_pct = one.input_bound_pct;
-			*longest = role;
-		}
-		verdict_free(&one);
+	if (!err)
+		err = judge_stretch(&one, &part, role->pid, role->tid, run->cpus);
+	loop_free(&part);
+	if (!err && one.share_known &&
+	    (!verdict->share_known || one.input_bound_pct > verdict->input_bound_pct)) {
+		free(verdict->producers);
+		*verdict = one;
+	} else {
+		free(one.producers);
 	}
 	return err;
 }
 
-int judge_longest(struct verdict *verdict, const struct loop *seen, const struct loop *stretch,
-		  pid_t trainer, double cpus)
+int judge_longest(struct verdict *verdict, const struct loop *seen, const struct roles *roles,
+		  const struct loop *stretch, pid_t trainer, double cpus)
 {
-	struct run run = { .stretches = stretch, .count = 1, .cpus = cpus, .all = *seen };
-	int err = roles_find(&run.roles, seen, trainer);
-	const struct role *longest = NULL;
-	struct loop part = { 0 };
+	const struct role *chosen[MAX_TRAINERS];
+	struct run run = {
+		.stretches = stretch, .count = 1, .all = seen, .roles = roles, .cpus = cpus
+	};
+	int err = run_open(&run);
+	size_t trainers = err ? 0 : choose_trainers(chosen, &run, trainer);
 
 	*verdict = (struct verdict){ 0 };
-	if (!err)
-		err = add_stretches(&part, &run, 0, 1);
-	if (!err)
-		err = find_longest(&longest, &run, &part, trainer);
-	if (!err && longest)
-		err = judge_stretch(verdict, &part, longest->pid, longest->tid, cpus);
-	roles_free(&run.roles);
-	loop_free(&part);
-	return err ? err : longest != NULL;
+	for (size_t i = 0; !err && i < trainers; i++)
+		err = judge_longer(verdict, &run, chosen[i]);
+	free(run.candidates);
+	return err ? err : verdict->share_known;
 }
 
 void verdicts_free(struct verdicts *verdicts)

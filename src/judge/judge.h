@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "judge/roles.h"
 #include "model/loop.h"
 
 /* Those before BLAME_CLASSES have a part of the blame; a verdict may be any. */
@@ -41,7 +42,6 @@ enum verdict_reason {
 	REASON_OWN_CPU, /* nobody else makes its data: what it computes for that is not told from its step */
 	REASON_NO_MARKER, /* TensorFlow without the function that tells input from step */
 	REASON_ENDED,     /* threads ended of which no row was kept */
-	REASON_APART,     /* its producers worked at different times */
 	REASON_UNCLEAR,   /* most of what it waited for was ended by others than its producers */
 	REASON_SAME_LOCK, /* an interpreter lock binds: its waits are not for input alone */
 };
@@ -110,11 +110,11 @@ int judge_stretch(struct verdict *verdict, const struct loop *stretch, pid_t tra
 void verdict_free(struct verdict *verdict);
 
 /*
- * Judge one stretch of a run of which `seen` is all so far, for the trainer that waited longest for input: `trainer` or, if
+ * Judge one stretch of a run of which `seen` is all so far, with these roles, for the trainer that waited longest for input: `trainer` or, if
  * that is 0, any. Returns 1, or 0 if there is none whose share is known, or -ENOMEM; free the verdict in each case.
  */
-int judge_longest(struct verdict *verdict, const struct loop *seen, const struct loop *stretch,
-		  pid_t trainer, double cpus);
+int judge_longest(struct verdict *verdict, const struct loop *seen, const struct roles *roles,
+		  const struct loop *stretch, pid_t trainer, double cpus);
 
 struct verdicts {
 	struct verdict *list;
@@ -122,7 +122,7 @@ struct verdicts {
 };
 
 /*
- * Judge each trainer of a run, or the one process `only` if that is not 0, in its steady part: from the first to the last of
+ * Judge each trainer of a run, up to 16 of them, in the order of PIDs, or the one process `only` if that is not 0, in its steady part: from the first to the last of
  * `count` stretches in which it and those who make its input waited for each other again and again. `cpus`: processors that the
  * job may use. Returns 0 or -ENOMEM; free with verdicts_free().
  */

@@ -7,8 +7,7 @@
 #include "base/order.h"
 #include "judge/case.h"
 
-/* Things that two processes have handed each other. A parent waits for its child's start, and for its end. */
-enum { TIED_WAITS = 4, MAX_DEPTH = 64 };
+enum { MAX_DEPTH = 64 };
 
 /* A loop waits for a thread that passes batches on as often as that one for these, or nearly so. */
 enum { MOST_TO_ONE = 10 };
@@ -31,48 +30,67 @@ static int by_pid_and_distance(const void *a, const void *b)
 	return order ? order : compare_numbers(x->distance, y->distance);
 }
 
-/* How many generations above, 0 if it is no ancestor. */
-static unsigned int distance(const struct loop *loop, pid_t pid, pid_t ancestor)
+/* Of each process, by its index, the index of its parent; loop->process_count: it has none. */
+static size_t *find_parents(const struct loop *loop)
 {
-	for (unsigned int i = 1; i < MAX_DEPTH; i++) {
-		const struct loop_process *p = loop_find_process(loop, pid);
+	size_t *parents = calloc(loop->process_count + 1, sizeof(*parents));
 
-		if (!p || !p->ppid)
-			return 0;
-		if (p->ppid == ancestor)
+	for (size_t i = 0; parents && i < loop->process_count; i++) {
+		const struct loop_process *parent =
+			loop_find_process(loop, loop->processes[i].ppid);
+
+		parents[i] = parent ? (size_t)(parent - loop->processes) : loop->process_count;
+	}
+	return parents;
+}
+
+/* How many generations above, 0 if it is no ancestor. */
+static unsigned int distance(const struct loop *loop, const size_t *parents, size_t process,
+			     size_t ancestor)
+{
+	for (unsigned int i = 1; i < MAX_DEPTH && process < loop->process_count; i++) {
+		process = parents[process];
+		if (process == ancestor)
 			return i;
-		pid = p->ppid;
 	}
 	return 0;
 }
 
+static bool add_tie(struct tie *tie, const struct loop *loop, const size_t *parents,
+		    const struct edge_report *edge, pid_t trainer)
+{
+	pid_t one = edge->wakee_pid, other = edge->waker_pid;
+	const struct loop_process *p = loop_find_process(loop, one);
+	const struct loop_process *q = loop_find_process(loop, other);
+
+	if (!p || !q || p == q)
+		return false;
+	*tie = (struct tie){ .pid = one, .ancestor = other, .waits = edge->waits };
+	if (one == trainer || other == trainer) {
+		tie->pid = one == trainer ? other : one;
+		tie->ancestor = trainer;
+		return true;
+	}
+	tie->distance = distance(loop, parents, (size_t)(p - loop->processes),
+				 (size_t)(q - loop->processes));
+	if (tie->distance)
+		return true;
+	tie->pid = other;
+	tie->ancestor = one;
+	tie->distance = distance(loop, parents, (size_t)(q - loop->processes),
+				 (size_t)(p - loop->processes));
+	return tie->distance != 0;
+}
+
 /* In the order of PIDs, the nearest ancestor first; `trainer` stands before all of them. */
-static struct tie *find_ties(const struct loop *loop, pid_t trainer, size_t *count)
+static struct tie *find_ties(const struct loop *loop, const size_t *parents, pid_t trainer,
+			     size_t *count)
 {
 	struct tie *ties = calloc(loop->edge_count + 1, sizeof(*ties));
 
 	*count = 0;
-	for (size_t k = 0; ties && k < loop->edge_count; k++) {
-		pid_t one = loop->edges[k].wakee_pid, other = loop->edges[k].waker_pid;
-		struct tie *tie = &ties[*count];
-
-		if (!one || !other || one == other)
-			continue;
-		*tie = (struct tie){ .waits = loop->edges[k].waits };
-		if (one == trainer || other == trainer) {
-			tie->pid = one == trainer ? other : one;
-			tie->ancestor = trainer;
-			++*count;
-			continue;
-		}
-		tie->distance = distance(loop, one, other);
-		tie->pid = tie->distance ? one : other;
-		tie->ancestor = tie->distance ? other : one;
-		if (!tie->distance)
-			tie->distance = distance(loop, other, one);
-		if (tie->distance)
-			++*count;
-	}
+	for (size_t k = 0; ties && k < loop->edge_count; k++)
+		*count += add_tie(&ties[*count], loop, parents, &loop->edges[k], trainer);
 	if (ties)
 		qsort(ties, *count, sizeof(*ties), by_pid_and_distance);
 	return ties;
@@ -125,38 +143,33 @@ static void tie_roles(const struct roles *roles, const struct tie *ties, size_t 
 	}
 }
 
-static bool has_workers(const bool *boss, const struct roles *roles, const struct role *role)
+/*
+ * Up the ties to one who works for nobody. One that others are tied to (`boss`) is a trainer itself: a rank, say. Processes are
+ * named by their indexes, as in `parents`.
+ */
+static pid_t topmost(const struct roles *roles, const size_t *parents, const bool *boss, size_t at,
+		     pid_t trainer)
 {
-	return boss[role - roles->list];
-}
+	const struct role *role = &roles->list[at];
 
-/* Up the ties to one who works for nobody. One that others are tied to is a trainer itself: a rank, say. */
-static pid_t topmost(const struct roles *roles, const struct loop *loop, const bool *boss,
-		     const struct role *role, pid_t trainer)
-{
-	pid_t pid = role->pid;
-
-	if (pid == trainer || (has_workers(boss, roles, role) && role->trainer_pid != trainer))
-		return pid;
+	if (role->pid == trainer || (boss[at] && role->trainer_pid != trainer))
+		return role->pid;
 	if (role->trainer_pid)
 		return role->trainer_pid;
 	for (int i = 0; i < MAX_DEPTH; i++) {
-		const struct loop_process *p = loop_find_process(loop, pid);
-		const struct role *parent = p ? find_role(roles, p->ppid) : NULL;
-
-		if (!parent)
+		at = parents[at];
+		if (at >= roles->count)
 			break;
-		if (parent->pid == trainer || has_workers(boss, roles, parent))
-			return parent->pid;
-		if (parent->trainer_pid)
-			return parent->trainer_pid;
-		pid = parent->pid;
+		if (roles->list[at].pid == trainer || boss[at])
+			return roles->list[at].pid;
+		if (roles->list[at].trainer_pid)
+			return roles->list[at].trainer_pid;
 	}
 	return role->pid;
 }
 
 /* Whom the work of each goes to in the end. */
-static int resolve(const struct roles *roles, const struct loop *loop, pid_t trainer)
+static int resolve(const struct roles *roles, const size_t *parents, pid_t trainer)
 {
 	bool *boss = calloc(roles->count + 1, sizeof(*boss));
 	pid_t *found = calloc(roles->count + 1, sizeof(*found));
@@ -168,7 +181,7 @@ static int resolve(const struct roles *roles, const struct loop *loop, pid_t tra
 			boss[above - roles->list] = true;
 	}
 	for (size_t i = 0; boss && found && i < roles->count; i++)
-		found[i] = topmost(roles, loop, boss, &roles->list[i], trainer);
+		found[i] = topmost(roles, parents, boss, i, trainer);
 	for (size_t i = 0; boss && found && i < roles->count; i++)
 		roles->list[i].trainer_pid = found[i];
 	free(boss);
@@ -189,7 +202,7 @@ struct fed {
 static int find_fed(const struct roles *roles, const struct loop *loop, const struct ends *ends,
 		    struct fed *fed)
 {
-	double wall_s = (double)loop->wall_ns / 1e9;
+	double wall = wall_s(loop);
 	size_t *todo = calloc(loop->thread_count + 1, sizeof(*todo));
 	bool *feeds = calloc(loop->thread_count + 1, sizeof(*feeds));
 	bool *reading = calloc(loop->thread_count + 1, sizeof(*reading));
@@ -200,7 +213,7 @@ static int find_fed(const struct roles *roles, const struct loop *loop, const st
 		const struct role *role = find_role(roles, t->pid);
 
 		feeds[i] = role && (role->trainer_pid != role->pid ||
-				    reading_s(&t->all) > LEAST_BUSY * wall_s);
+				    reading_s(&t->all) > LEAST_BUSY * wall);
 		reading[i] = feeds[i];
 		if (feeds[i])
 			todo[count++] = i;
@@ -215,7 +228,7 @@ static int find_fed(const struct roles *roles, const struct loop *loop, const st
 				next < 0 ? NULL : find_role(roles, loop->threads[next].pid);
 
 			if (!role || role->trainer_pid != role->pid || reading[next] ||
-			    !edge_counts(&loop->edges[edge], wall_s) ||
+			    !edge_counts(&loop->edges[edge], wall) ||
 			    loop->edges[edge].ns[EDGE_SEND])
 				continue;
 			fed[next].waits += loop->edges[edge].waits;
@@ -235,7 +248,7 @@ static bool is_loop_of_first(const struct loop *loop, const struct fed *fed, siz
 			     size_t thread)
 {
 	return fed[first].waits && fed[first].waits >= fed[thread].waits / MOST_TO_ONE &&
-	       own_s(&loop->threads[first].all) >= least_of_loop * (double)loop->wall_ns / 1e9;
+	       own_s(&loop->threads[first].all) >= least_of_loop * wall_s(loop);
 }
 
 /*
@@ -257,23 +270,23 @@ static bool is_better(const struct loop *loop, const struct fed *fed, size_t thr
 static void choose_threads(const struct roles *roles, const struct loop *loop,
 			   const struct fed *fed)
 {
-	double wall_s = (double)loop->wall_ns / 1e9;
+	double wall = wall_s(loop);
 
 	for (size_t i = 0; i < loop->thread_count; i++) {
 		const struct loop_thread *t = &loop->threads[i];
 		struct role *role = find_role(roles, t->pid);
-		ssize_t first = case_find_thread(loop, t->pid), best;
+		ssize_t first = loop_find_thread(loop, t->pid), best;
 		bool looks_on;
 
 		if (!role || role->trainer_pid != role->pid || t->tid == t->pid || first < 0 ||
-		    own_s(&t->all) < least_of_loop * wall_s)
+		    own_s(&t->all) < least_of_loop * wall)
 			continue;
-		looks_on = own_s(&loop->threads[first].all) < least_of_loop * wall_s;
+		looks_on = own_s(&loop->threads[first].all) < least_of_loop * wall;
 		if (is_loop_of_first(loop, fed, (size_t)first, i))
 			continue;
-		if (!fed[i].waits && (!looks_on || reading_s(&t->all) <= LEAST_BUSY * wall_s))
+		if (!fed[i].waits && (!looks_on || reading_s(&t->all) <= LEAST_BUSY * wall))
 			continue;
-		best = role->tid == role->pid ? -1 : case_find_thread(loop, role->tid);
+		best = role->tid == role->pid ? -1 : loop_find_thread(loop, role->tid);
 		if (best < 0 || is_better(loop, fed, i, (size_t)best))
 			role->tid = t->tid;
 	}
@@ -291,6 +304,11 @@ static int find_threads(const struct roles *roles, const struct loop *loop)
 		err = find_fed(roles, loop, &ends, fed);
 	if (!err)
 		choose_threads(roles, loop, fed);
+	for (size_t i = 0; !err && i < roles->count; i++) {
+		ssize_t at = loop_find_thread(loop, roles->list[i].tid);
+
+		roles->list[i].fed = at >= 0 && fed[at].waits;
+	}
 	ends_free(&ends);
 	free(fed);
 	return err;
@@ -298,24 +316,25 @@ static int find_threads(const struct roles *roles, const struct loop *loop)
 
 int roles_find(struct roles *roles, const struct loop *seen, pid_t trainer)
 {
+	size_t *parents = find_parents(seen);
+	struct tie *ties = NULL;
 	size_t tie_count;
-	struct tie *ties;
-	int err;
+	int err = -ENOMEM;
 
 	*roles = (struct roles){ .list = calloc(seen->process_count + 1, sizeof(*roles->list)) };
-	ties = find_ties(seen, trainer, &tie_count);
-	if (!ties || !roles->list) {
-		free(ties);
-		return -ENOMEM;
+	if (parents)
+		ties = find_ties(seen, parents, trainer, &tie_count);
+	if (ties && roles->list) {
+		for (size_t i = 0; i < seen->process_count; i++)
+			roles->list[roles->count++] =
+				(struct role){ .pid = seen->processes[i].pid,
+					       .start_boot_ns = seen->processes[i].start_boot_ns,
+					       .tid = seen->processes[i].pid };
+		tie_roles(roles, ties, tie_count);
+		err = resolve(roles, parents, trainer);
 	}
-	for (size_t i = 0; i < seen->process_count; i++)
-		roles->list[roles->count++] =
-			(struct role){ .pid = seen->processes[i].pid,
-				       .start_boot_ns = seen->processes[i].start_boot_ns,
-				       .tid = seen->processes[i].pid };
-	tie_roles(roles, ties, tie_count);
 	free(ties);
-	err = resolve(roles, seen, trainer);
+	free(parents);
 	return err ? err : find_threads(roles, seen);
 }
 

@@ -10,6 +10,7 @@ struct role {
 	uint64_t start_boot_ns;
 	pid_t trainer_pid; /* itself, if it works for nobody */
 	pid_t tid;         /* the thread that runs its loop, if it has one; else its first one */
+	bool fed;          /* this thread is handed things by workers, or by others that read */
 };
 
 struct roles {
@@ -27,7 +28,7 @@ int roles_find(struct roles *roles, const struct loop *seen, pid_t trainer);
 
 const struct role *roles_of(const struct roles *roles, pid_t pid);
 
-/* Write them into loop->processes. */
+/* Write who works for whom into loop->processes. */
 void roles_apply(const struct roles *roles, struct loop *loop);
 
 void roles_free(struct roles *roles);

@@ -38,7 +38,7 @@ static uint64_t waits_for_input(const struct case_file *whole, const struct loop
 		pid_t other = edge->wakee_tid == whole->thread->tid ? edge->waker_tid :
 			      edge->waker_tid == whole->thread->tid ? edge->wakee_tid :
 								      0;
-		ssize_t at = other ? case_find_thread(whole->loop, other) : -1;
+		ssize_t at = other ? loop_find_thread(whole->loop, other) : -1;
 
 		if (at >= 0 && case_is_input(whole, (size_t)at))
 			waits += edge->waits;
@@ -57,7 +57,7 @@ static bool has_input(const struct case_file *c)
 static bool is_steady(const struct case_file *whole, const struct roles *roles,
 		      const struct loop *stretch)
 {
-	ssize_t at = case_find_thread(stretch, whole->thread->tid);
+	ssize_t at = loop_find_thread(stretch, whole->thread->tid);
 
 	if (!clocks_are_right(whole, roles, stretch))
 		return false;
@@ -65,8 +65,7 @@ static bool is_steady(const struct case_file *whole, const struct roles *roles,
 		return loop_find_process(stretch, whole->process->pid)->clock_ns > 0;
 	if (has_input(whole))
 		return waits_for_input(whole, stretch) >= RECURRING_WAITS;
-	return at >= 0 && reading_s(&stretch->threads[at].all) >
-				  least_reading * (double)stretch->wall_ns / 1e9;
+	return at >= 0 && reading_s(&stretch->threads[at].all) > least_reading * wall_s(stretch);
 }
 
 /*

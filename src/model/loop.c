@@ -106,6 +106,7 @@ int loop_add(struct loop *sum, const struct loop *part)
 
 	sum->wall_ns += part->wall_ns;
 	sum->ended_ns += part->ended_ns;
+	sum->left_out_cpu_ns += part->left_out_cpu_ns;
 	err = merge(&threads_kind, (void **)&sum->threads, &sum->thread_count, part->threads,
 		    part->thread_count);
 	if (!err)
@@ -201,6 +202,45 @@ const struct loop_process *loop_find_process(const struct loop *loop, pid_t pid)
 				     NULL;
 }
 
+/* Threads are in the order of IDs. */
+ssize_t loop_find_thread(const struct loop *loop, pid_t tid)
+{
+	size_t low = 0, high = loop->thread_count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (loop->threads[middle].tid < tid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < loop->thread_count && loop->threads[low].tid == tid ? (ssize_t)low : -1;
+}
+
+void loop_forget(struct loop *loop, const struct loop *last)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < loop->thread_count; i++)
+		if (last->thread_count &&
+		    bsearch(&loop->threads[i], last->threads, last->thread_count,
+			    sizeof(*last->threads), by_thread))
+			loop->threads[kept++] = loop->threads[i];
+	loop->thread_count = kept;
+	kept = 0;
+	for (size_t i = 0; i < loop->process_count; i++)
+		if (loop_find_process(last, loop->processes[i].pid))
+			loop->processes[kept++] = loop->processes[i];
+	loop->process_count = kept;
+	kept = 0;
+	for (size_t i = 0; i < loop->edge_count; i++)
+		if (loop_find_thread(loop, loop->edges[i].wakee_tid) >= 0 &&
+		    loop_find_thread(loop, loop->edges[i].waker_tid) >= 0)
+			loop->edges[kept++] = loop->edges[i];
+	loop->edge_count = kept;
+}
+
 void loop_free(struct loop *loop)
 {
 	free(loop->threads);
@@ -229,9 +269,8 @@ static int stretches_halve(struct stretches *stretches)
 	return 0;
 }
 
-int stretches_add(struct stretches *stretches, const struct sample *from, const struct sample *to)
+int stretches_add(struct stretches *stretches, const struct loop *next)
 {
-	struct loop next;
 	int err = 0;
 
 	if (!stretches->list) {
@@ -246,10 +285,7 @@ int stretches_add(struct stretches *stretches, const struct sample *from, const 
 		return err;
 	if (!stretches->added)
 		stretches->count++;
-	err = loop_build(&next, from, to);
-	if (!err)
-		err = loop_add(&stretches->list[stretches->count - 1], &next);
-	loop_free(&next);
+	err = loop_add(&stretches->list[stretches->count - 1], next);
 	stretches->added = (stretches->added + 1) % stretches->length;
 	return err;
 }

@@ -32,7 +32,8 @@ struct loop_process {
 /* Threads are in the order of their IDs, processes of theirs, edges of their pairs. */
 struct loop {
 	uint64_t wall_ns;
-	uint64_t ended_ns; /* of threads that ended, of which no row is left */
+	uint64_t ended_ns;        /* of threads that ended, of which no row is left */
+	uint64_t left_out_cpu_ns; /* of threads that a part of a loop does not have */
 	struct loop_thread *threads;
 	size_t thread_count;
 	struct loop_process *processes;
@@ -46,6 +47,12 @@ int loop_build(struct loop *loop, const struct sample *from, const struct sample
 
 /* Add one stretch to another, which may be empty ({ 0 }). Returns 0 or -ENOMEM. */
 int loop_add(struct loop *sum, const struct loop *part);
+
+/* Forget threads and processes that `last`, the end of it, does not have, and edges to and from them. */
+void loop_forget(struct loop *loop, const struct loop *last);
+
+/* The index of a thread, the earliest one with this ID; -1 if it is not in it. */
+ssize_t loop_find_thread(const struct loop *loop, pid_t tid);
 
 /* NULL if it is not in it. */
 const struct loop_process *loop_find_process(const struct loop *loop, pid_t pid);
@@ -65,8 +72,8 @@ struct stretches {
 	size_t length; /* samples that make one; 0 is 1 */
 };
 
-/* Add the time between two samples to the end. Returns 0 or -ENOMEM. */
-int stretches_add(struct stretches *stretches, const struct sample *from, const struct sample *to);
+/* Add the next piece of time to the end. Returns 0 or -ENOMEM. */
+int stretches_add(struct stretches *stretches, const struct loop *next);
 
 void stretches_free(struct stretches *stretches);
 

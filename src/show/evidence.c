@@ -327,13 +327,15 @@ static void add_own(struct evidence *e, const struct verdict *v)
 		       v->cpus);
 }
 
-static void add_startup(struct evidence *e, const struct verdict *v)
+static void add_startup(struct evidence *e, const struct verdict *v, const struct report *report)
 {
+	const struct process_report *p = words_find_process(report, v->pid);
+	bool large = v->startup_s >= short_startup_s &&
+		     v->startup_s >= large_startup * (v->startup_s + v->steady_s);
 	char *line;
 
-	if (v->startup_s < long_startup_s &&
-	    (v->startup_s < short_startup_s ||
-	     v->startup_s < large_startup * (v->startup_s + v->steady_s)))
+	/* Of one that had run for a while what was left out is no start-up. */
+	if (!p || p->start_s < -long_startup_s || (v->startup_s < long_startup_s && !large))
 		return;
 	line = add_line(e);
 	append(line, "%.*f s before the first batches", v->startup_s < long_startup_s ? 1 : 0,
@@ -382,7 +384,7 @@ void evidence_collect(struct evidence *evidence, const struct verdict *verdict,
 			add_others(evidence, verdict);
 		add_own(evidence, verdict);
 	}
-	add_startup(evidence, verdict);
+	add_startup(evidence, verdict, report);
 	if (verdict->class == CLASS_UNKNOWN)
 		return;
 	add_intervals(evidence, verdict);

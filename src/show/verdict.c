@@ -58,8 +58,6 @@ const char *const reason_words[] = {
 	[REASON_NO_MARKER] =
 		"this TensorFlow does not export the function that tells input from step",
 	[REASON_ENDED] = "threads ended before they could be looked at",
-	[REASON_APART] =
-		"its producers worked at different times, and when nobody did is not known",
 };
 
 const char *show_class_name(enum verdict_class class)

@@ -360,8 +360,12 @@ static void test_runqueue(void **unused)
 	(void)unused;
 	build(&b, CLASS_RUNQUEUE);
 	b.verdict.workers = 5;
+	b.verdict.busy_cpus = 3.9;
 	EXPECT(&b, ADVICE_FEWER_WORKERS);
 	expect_figures(&b, 5, 4);
+	/* Others have the processors. */
+	b.verdict.busy_cpus = 1;
+	EXPECT(&b, ADVICE_MORE_PROCESSORS);
 	/* As many as processors: too many only where the trainer itself finds none. */
 	b.verdict.workers = 4;
 	EXPECT(&b, ADVICE_MORE_PROCESSORS);
@@ -460,6 +464,7 @@ static void test_mixed(void **unused)
 	b.verdict.blame_pct[CLASS_CPU] = 55;
 	b.verdict.blame_pct[CLASS_RUNQUEUE] = 45;
 	b.verdict.workers = 8;
+	b.verdict.busy_cpus = 4;
 	EXPECT(&b, ADVICE_FEWER_WORKERS);
 	/* The same for two causes is told once. */
 	b.verdict.blame_pct[CLASS_RUNQUEUE] = 0;

@@ -118,7 +118,7 @@ def prepare(args):
     """What a real one does before its loop: list the data, read an index."""
     fd = os.open(args.file, os.O_RDONLY) if args.prepare else None
     for number in range(args.prepare):
-        os.pread(fd, 4096, number << 20)
+        os.pread(fd, 4096, (number << 20) % os.fstat(fd).st_size)
 
 
 def train(args):
