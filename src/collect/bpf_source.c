@@ -39,8 +39,8 @@ static int load_fault(struct fault *fault, int err, const char *what)
 	if (err == -EPERM || (err == -EACCES && geteuid() != 0))
 		return fault_set_exit(
 			fault, EXIT_NOT_SUPPORTED, err,
-			"not permitted to %s: run it as root (sudo), or with CAP_BPF and "
-			"CAP_PERFMON",
+			"not permitted to %s: run it as root (sudo), or with CAP_BPF, CAP_PERFMON "
+			"and CAP_SYS_ADMIN",
 			what);
 	return fault_set_exit(
 		fault, EXIT_NOT_SUPPORTED, err,
