@@ -89,7 +89,7 @@ static double part_external(const struct case_file *c, size_t thread)
 		const struct edge_report *e = &c->loop->edges[c->ends.by_wakee.list[k]];
 
 		all += e->ns[EDGE_IPC];
-		external += e->waker_tid && !e->waker_pid ? e->ns[EDGE_IPC] : 0;
+		external += edge_is_external(e) ? e->ns[EDGE_IPC] : 0;
 	}
 	return all ? (double)external / (double)all : 0;
 }

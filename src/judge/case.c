@@ -50,6 +50,26 @@ double reading_s(const struct ledger *ledger)
 	       class_s(ledger, LEDGER_STORAGE_META) + class_s(ledger, LEDGER_NETWORK);
 }
 
+double writing_s(const struct ledger *ledger)
+{
+	double writing = class_s(ledger, LEDGER_STORAGE_WRITE);
+	double meta = class_s(ledger, LEDGER_STORAGE_META);
+
+	return writing > reading_s(ledger) - meta ? writing + meta : writing;
+}
+
+double fetching_s(const struct ledger *ledger)
+{
+	double meta = class_s(ledger, LEDGER_STORAGE_META), reading = reading_s(ledger);
+
+	return class_s(ledger, LEDGER_STORAGE_WRITE) > reading - meta ? reading - meta : reading;
+}
+
+bool edge_is_external(const struct edge_report *edge)
+{
+	return edge->waker_tid && !edge->waker_pid;
+}
+
 double edge_s(const struct edge_report *edge)
 {
 	return duration_seconds(edge_blocked_ns(edge));
@@ -193,10 +213,7 @@ static void find_peers(const struct case_file *c)
 /* What it makes is an output. */
 static bool writes(const struct loop_thread *t)
 {
-	double writing = class_s(&t->all, LEDGER_STORAGE_WRITE);
-	double meta = class_s(&t->all, LEDGER_STORAGE_META);
-
-	return writing > reading_s(&t->all) - meta && writing + meta > own_s(&t->all) / 2;
+	return writing_s(&t->all) > own_s(&t->all) / 2;
 }
 
 /* What passed between the trainer's process and another one, by what each waited for the other. */

@@ -77,12 +77,18 @@ double wall_s(const struct loop *loop);
 double class_s(const struct ledger *ledger, unsigned int class);
 double storage_s(const struct ledger *ledger);
 double reading_s(const struct ledger *ledger); /* storage but writes, and network */
-double own_s(const struct ledger *ledger);     /* all but waits for other threads */
+double
+writing_s(const struct ledger *ledger); /* with opening files, if it writes more than it reads */
+double fetching_s(const struct ledger *ledger); /* the same with reading */
+double own_s(const struct ledger *ledger);      /* all but waits for other threads */
 
 /* A thread's own time: not that in which it waits for another one. */
 bool class_is_own(unsigned int class);
 
 double edge_s(const struct edge_report *edge);
+
+/* Was it a thread of a process outside the job that ended these waits? */
+bool edge_is_external(const struct edge_report *edge);
 
 /* Is it more than a coincidence? */
 bool edge_counts(const struct edge_report *edge, double wall_s);

@@ -48,22 +48,6 @@ static bool own_cause(struct verdict *v)
 	return true;
 }
 
-/* Opening a file belongs to writing it where it writes more than it reads. */
-static double own_write_s(const struct ledger *all)
-{
-	double writing = class_s(all, LEDGER_STORAGE_WRITE),
-	       meta = class_s(all, LEDGER_STORAGE_META);
-
-	return writing > reading_s(all) - meta ? writing + meta : writing;
-}
-
-static double own_reading_s(const struct ledger *all)
-{
-	double meta = class_s(all, LEDGER_STORAGE_META), reading = reading_s(all);
-
-	return class_s(all, LEDGER_STORAGE_WRITE) > reading - meta ? reading - meta : reading;
-}
-
 /* Threads of its own process end waits, and what they are for is not clear. */
 static bool unclear_inside(const struct case_file *c)
 {
@@ -161,7 +145,7 @@ static bool is_external(const struct case_file *c, double waited_s)
 	     k++) {
 		const struct edge_report *e = &c->loop->edges[c->ends.by_wakee.list[k]];
 
-		if (e->waker_tid && !e->waker_pid)
+		if (edge_is_external(e))
 			outside += edge_s(e);
 	}
 	return outside > least_told * waited_s;
@@ -218,7 +202,7 @@ static void decide(struct verdict *v, const struct case_file *c)
 	double step_s = case_waited_s(c, PART_STEP), unclear_s = case_waited_s(c, PART_UNCLEAR);
 	double other_s = step_s + case_waited_s(c, PART_TAKES);
 	double sent_s = duration_seconds(all->ns[LEDGER_SEND]);
-	double reading = own_reading_s(all);
+	double reading = fetching_s(all);
 	double not_input_s = storage_s(waiting) + class_s(waiting, LEDGER_NETWORK) + other_s +
 			     duration_seconds(waiting->ns[LEDGER_SEND]);
 	double waited_s = class_s(all, LEDGER_IPC) + class_s(all, LEDGER_LOCK) - sent_s - other_s;
@@ -284,7 +268,7 @@ static void describe(struct verdict *v, const struct case_file *c, double cpus)
 	v->share_known = true;
 	v->marked = c->process->marked;
 	v->frameworks = c->process->frameworks;
-	v->own_write_s = own_write_s(&c->thread->all);
+	v->own_write_s = writing_s(&c->thread->all);
 	v->own_runqueue_s = class_s(&c->thread->all, LEDGER_RUNQUEUE);
 	count_workers(v, c);
 }
