@@ -95,7 +95,7 @@ PROCESSES = [
          sample=True),
     Case("network", "processes.py --url {url} --step-ms 1", "network", (object_server(10),), sample=True),
     Case("checkpoint", "processes.py --cpu-ms 0.1 --step-ms 0.1 --checkpoint {folder}/model --checkpoint-kib 2048",
-         "checkpoint", (real_folder,), sample=True),
+         "checkpoint", (real_folder,), sample=True, share=False),  # it waits for less than a millisecond between writes
     Case("writing-child-fed", "processes.py --cpu-ms 1 --step-ms 10 --writer {folder}/model", "not-input-bound",
          (real_folder,)),
     Case("writing-child-starved", "processes.py --file {file} --reads 1 --step-ms 1 --writer {folder}/model", "storage",
@@ -119,7 +119,8 @@ THREADS = [
     Case("threads-reads-fed", "threads.py --file {file} --reads 1 --step-ms 12", "not-input-bound", (fuse(5000),)),
     Case("threads-executor-reads", "threads.py --executor --file {file} --reads 1 --step-ms 1", "storage",
          (fuse(5000),)),
-    Case("threads-cpu-without-lock", "threads.py --hash-ms 10 --step-ms 2 --workers 1", "cpu"),
+    # They might as well be part of its step.
+    Case("threads-cpu-without-lock", "threads.py --hash-ms 10 --step-ms 2 --workers 1", "unknown"),
     Case("threads-network", "threads.py --url {url} --step-ms 1", "network", (object_server(15),)),
     Case("threads-loop-in-thread", "threads.py --file {file} --reads 1 --step-ms 1 --loop-in-thread", "storage",
          (fuse(5000),)),
