@@ -34,8 +34,11 @@ static void *map_table(struct bpf_map *map, size_t *size, struct fault *fault)
 
 	*size = (bytes + page - 1) / page * page;
 	address = mmap(NULL, *size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
-	if (address != MAP_FAILED)
+	if (address != MAP_FAILED) {
+		/* A child that cannot be ended (apart.c) shall not keep it. */
+		madvise(address, *size, MADV_DONTFORK);
 		return address;
+	}
 	fault_set(fault, -errno, "cannot map the table %s: %s", bpf_map__name(map),
 		  strerror(errno));
 	return NULL;
