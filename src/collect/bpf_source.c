@@ -549,12 +549,6 @@ bool bpf_source_has_markers(const struct bpf_source *source)
 	return bpf_program__autoload(source->skel->progs.marker_call);
 }
 
-const struct marker_library *bpf_source_marker_library(const struct bpf_source *source,
-						       size_t index)
-{
-	return source->markers ? markers_library(source->markers, index) : NULL;
-}
-
 int bpf_source_try_markers(struct bpf_source *source, struct fault *fault)
 {
 	if (!source->markers)

@@ -59,10 +59,6 @@ int bpf_source_tidy(struct bpf_source *source, struct fault *fault);
 /* Are input markers watched? Then bpf_source_tidy() needs CAP_SYS_ADMIN, or finds none. */
 bool bpf_source_has_markers(const struct bpf_source *source);
 
-/* Libraries with markers that the job has mapped, NULL behind the last one; see collect/markers.h. */
-const struct marker_library *bpf_source_marker_library(const struct bpf_source *source,
-						       size_t index);
-
 /* Do they work? For a job that whystall itself belongs to. Returns 0 or a negative errno. */
 int bpf_source_try_markers(struct bpf_source *source, struct fault *fault);
 

@@ -3,10 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "base/text.h"
@@ -79,7 +81,8 @@ static bool take_lines(char *buffer, size_t *used, bool *skipping,
 	return true;
 }
 
-int mapped_list(int folder, bool (*each)(void *context, const struct mapped *mapped), void *context)
+int mapped_list(int folder, bool (*each)(void *context, const struct mapped *mapped), void *context,
+		size_t *bytes)
 {
 	int fd = openat(folder, "maps", O_RDONLY | O_CLOEXEC);
 	char *buffer = fd < 0 ? NULL : malloc(BUFFER_LEN);
@@ -97,6 +100,7 @@ int mapped_list(int folder, bool (*each)(void *context, const struct mapped *map
 	}
 	if (!err)
 		err = !buffer ? -ENOMEM : n < 0 ? -errno : 0;
+	*bytes = total;
 	free(buffer);
 	if (fd >= 0)
 		close(fd);
@@ -106,6 +110,7 @@ int mapped_list(int folder, bool (*each)(void *context, const struct mapped *map
 int mapped_open(int folder, const struct mapped *mapped)
 {
 	char path[64];
+	struct statfs system;
 	struct stat st;
 	int place, fd = -1, err = 0;
 
@@ -115,7 +120,11 @@ int mapped_open(int folder, const struct mapped *mapped)
 	place = openat(folder, path, O_PATH | O_CLOEXEC);
 	if (place < 0)
 		return -errno;
-	if (fstat(place, &st) != 0)
+	if (fstatfs(place, &system) != 0)
+		err = errno == ENOSYS ? -EREMOTE : -errno; /* FUSE, whose server does not know it */
+	else if (system.f_type == FUSE_SUPER_MAGIC)
+		err = -EREMOTE;
+	else if (fstat(place, &st) != 0)
 		err = -errno;
 	else if (!S_ISREG(st.st_mode))
 		err = -EINVAL;

@@ -11,10 +11,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "collect/apart.h"
 #include "collect/elf_symbol.h"
+#include "collect/mapped.h"
 #include "collect/procfs.h"
+#include "collect/uprobe.h"
 #include "whystall.skel.h"
 
 /* A function that returns when the caller has its next batch, as the library exports it. */
@@ -43,7 +47,12 @@ static const struct marker table[] = {
 	{ "libdali.so*", "daliPipelinePopOutputs", FRAMEWORK_DALI },
 };
 
-enum { MARKER_ROWS = sizeof(table) / sizeof(table[0]), MAX_LIBRARIES = 64, MAX_FUNCTIONS = 8 };
+enum {
+	MARKER_ROWS = sizeof(table) / sizeof(table[0]),
+	MAX_LIBRARIES = 64, /* a bit each in struct look */
+	MAX_FUNCTIONS = APART_MAX_FDS / 2,
+	MAX_FAILURES = 1024,
+};
 
 static const struct {
 	const char *file; /* a glob for its name */
@@ -68,16 +77,42 @@ static const uint64_t shortest_pause_ns = 90ULL * NS_PER_MS;
 static const uint64_t first_pause_ns = 950ULL * NS_PER_MS;
 static const uint64_t longest_pause_ns = 60ULL * NS_PER_S;
 
+/*
+ * In one call of markers_look(): no further process is looked at above so many bytes of /proc/PID/maps (a single one has up
+ * to MAX_MAPS_BYTES), each counted with some more for all else that a look takes; and no further file above so long a wait.
+ */
+static const uint64_t enough_bytes = 8 << 20;
+static const uint64_t look_bytes = 4096;
+static const uint64_t enough_wait_ns = 250ULL * NS_PER_MS;
+
+/* How long one file is waited for: at first; half as long after each that took more than half of it. */
+static const uint64_t patience_ns = 2ULL * NS_PER_S;
+enum { MAX_HALVINGS = 5 };
+
 /* What is known of a process. */
 struct look {
 	uint64_t start_boot_ns;
 	uint64_t program; /* a sum of its command line: another one by exec */
 	uint64_t files;   /* a sum of what it has mapped */
 	uint64_t due_ns, pause_ns;
+	uint64_t libraries; /* that it has mapped: a bit for each */
 	unsigned int frameworks, missing;
 };
 
-struct functions {
+/* Which file a line of /proc/PID/maps tells. */
+struct file_key {
+	uint64_t inode, name; /* of the name a sum */
+	unsigned int major, minor;
+};
+
+/* A file that is watched. */
+struct library {
+	bool used;
+	struct file_key key;
+	uint64_t device, inode; /* by stat() */
+	char name[MAPPED_NAME_LEN];
+	size_t probes; /* the place of the one that has them: the same file may have several names or mounts */
+	unsigned int functions;
 	struct bpf_link *call[MAX_FUNCTIONS], *back[MAX_FUNCTIONS];
 };
 
@@ -87,10 +122,14 @@ struct markers {
 	size_t row_count;
 	char own_row[2 * MAPPED_NAME_LEN]; /* WHYSTALL_MARKERS */
 	struct look *looks;                /* by owner */
-	uint32_t max_owners;
-	struct marker_library libraries[MAX_LIBRARIES];
-	struct functions functions[MAX_LIBRARIES];
-	size_t library_count;
+	uint32_t max_owners, next;         /* `next`: where to go on */
+	struct library libraries[MAX_LIBRARIES];
+	/* Files that cannot be watched, each at a place by its sum, where a later one may take it. */
+	struct file_key failures[MAX_FAILURES];
+	struct apart apart;
+	unsigned int halvings; /* of patience_ns */
+	uint64_t read_bytes, waited_ns;
+	bool told_full, told_busy;
 };
 
 struct markers *markers_new(struct whystall_bpf *skel, uint32_t max_owners)
@@ -110,153 +149,41 @@ struct markers *markers_new(struct whystall_bpf *skel, uint32_t max_owners)
 	}
 	memcpy(markers->rows, table, sizeof(table));
 	markers->row_count = MARKER_ROWS;
-	if (own && text_copy(markers->own_row, sizeof(markers->own_row), own)) {
-		colon = strrchr(markers->own_row, ':');
-		if (colon) {
-			*colon = '\0';
-			markers->rows[markers->row_count++] =
-				(struct marker){ .library = markers->own_row, .symbol = colon + 1 };
-		}
+	if (!own)
+		return markers;
+	colon = text_copy(markers->own_row, sizeof(markers->own_row), own) ?
+			strrchr(markers->own_row, ':') :
+			NULL;
+	if (colon && colon != markers->own_row && colon[1]) {
+		*colon = '\0';
+		markers->rows[markers->row_count++] =
+			(struct marker){ .library = markers->own_row, .symbol = colon + 1 };
+	} else {
+		log_warning("WHYSTALL_MARKERS is not GLOB:SYMBOL, or too long; it is ignored");
 	}
 	return markers;
 }
 
-static void detach(struct functions *functions, unsigned int count)
+static void detach(struct library *library)
 {
-	for (unsigned int i = 0; i < count; i++) {
-		bpf_link__destroy(functions->call[i]);
-		bpf_link__destroy(functions->back[i]);
+	for (unsigned int i = 0; i < library->functions; i++) {
+		bpf_link__destroy(library->call[i]);
+		bpf_link__destroy(library->back[i]);
 	}
+	library->used = false;
 }
 
 void markers_free(struct markers *markers)
 {
 	if (!markers)
 		return;
-	for (size_t i = 0; i < markers->library_count; i++)
-		detach(&markers->functions[i], markers->libraries[i].functions);
+	for (size_t i = 0; i < MAX_LIBRARIES; i++)
+		if (markers->libraries[i].used)
+			detach(&markers->libraries[i]);
+	apart_reap(&markers->apart);
 	free(markers->looks);
 	free(markers);
 }
-
-/*
- * Watch the function at `offset` of the file that is open as `fd`, for every process that has it in memory, now or later.
- * The kernel is given this very file, whatever its name stands for by now. First the return: a call that is seen must be seen to
- * end.
- */
-static int attach(struct markers *markers, int fd, uint64_t offset, struct bpf_link **call,
-		  struct bpf_link **back)
-{
-	char path[64];
-	int err;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	*back = bpf_program__attach_uprobe(markers->skel->progs.marker_return, true, -1, path,
-					   offset);
-	if (!*back)
-		return -errno;
-	*call = bpf_program__attach_uprobe(markers->skel->progs.marker_call, false, -1, path,
-					   offset);
-	if (*call)
-		return 0;
-	err = -errno;
-	bpf_link__destroy(*back);
-	return err;
-}
-
-/* All functions of the table that a library has, by its name. */
-static void attach_library(struct markers *markers, struct marker_library *library,
-			   struct functions *functions, int fd)
-{
-	library->err = -ENOENT;
-	for (size_t i = 0; i < markers->row_count && library->functions < MAX_FUNCTIONS; i++) {
-		const struct marker *row = &markers->rows[i];
-		unsigned int n = library->functions;
-		uint64_t offset;
-		int err;
-
-		if (fnmatch(row->library, library->name, 0) != 0)
-			continue;
-		err = elf_find_function(fd, row->symbol, &offset);
-		if (!err)
-			err = attach(markers, fd, offset, &functions->call[n], &functions->back[n]);
-		if (!err)
-			library->functions++;
-		else if (err != -ENOENT)
-			library->err = err;
-	}
-	if (library->functions)
-		library->err = 0;
-}
-
-static struct marker_library *find_library(struct markers *markers, const struct mapped *mapped)
-{
-	for (size_t i = 0; i < markers->library_count; i++) {
-		struct marker_library *library = &markers->libraries[i];
-
-		if (library->mapped_inode == mapped->inode &&
-		    library->mapped_major == mapped->major &&
-		    library->mapped_minor == mapped->minor &&
-		    strcmp(library->name, mapped->name) == 0)
-			return library;
-	}
-	return NULL;
-}
-
-/* The same file by another name or another mount: it has its probes already. */
-static bool is_attached(const struct markers *markers, const struct stat *st)
-{
-	for (size_t i = 0; i < markers->library_count; i++)
-		if (markers->libraries[i].functions && markers->libraries[i].device == st->st_dev &&
-		    markers->libraries[i].inode == st->st_ino)
-			return true;
-	return false;
-}
-
-/*
- * A file that rows of the table are about, met for the first time. That its name is an untrusted user's does no harm: what is
- * attached to is a file that the process has mapped and that exports the function, whatever it is called.
- */
-static struct marker_library *add_library(struct markers *markers, int folder,
-					  const struct mapped *mapped, unsigned int framework)
-{
-	size_t index = markers->library_count;
-	struct marker_library *library = &markers->libraries[index];
-	struct stat st;
-	int fd;
-
-	if (index == MAX_LIBRARIES)
-		return NULL;
-	fd = mapped_open(folder, mapped);
-	/* Unmapped again, or the process is gone. */
-	if (fd == -ENOENT || fd == -ESRCH)
-		return NULL;
-	*library = (struct marker_library){ .mapped_major = mapped->major,
-					    .mapped_minor = mapped->minor,
-					    .mapped_inode = mapped->inode,
-					    .framework = framework,
-					    .err = fd < 0 ? fd : 0 };
-	markers->functions[index] = (struct functions){ 0 };
-	text_copy(library->name, sizeof(library->name), mapped->name);
-	if (fd >= 0 && fstat(fd, &st) == 0) {
-		library->device = st.st_dev;
-		library->inode = st.st_ino;
-		if (!is_attached(markers, &st))
-			attach_library(markers, library, &markers->functions[index], fd);
-	}
-	if (fd >= 0)
-		close(fd);
-	markers->library_count++;
-	return library;
-}
-
-/* One look at a process. */
-struct looking {
-	struct markers *markers;
-	int folder;
-	uint64_t files;
-	unsigned int frameworks, expected, watched;
-};
 
 /* FNV-1a */
 static uint64_t add_to_sum(uint64_t sum, const void *data, size_t size)
@@ -266,11 +193,286 @@ static uint64_t add_to_sum(uint64_t sum, const void *data, size_t size)
 	return sum;
 }
 
+static struct file_key key_of(const struct mapped *mapped)
+{
+	return (struct file_key){ .inode = mapped->inode,
+				  .name = add_to_sum(0xcbf29ce484222325, mapped->name,
+						     strlen(mapped->name)),
+				  .major = mapped->major,
+				  .minor = mapped->minor };
+}
+
+static bool is_same(const struct file_key *a, const struct file_key *b)
+{
+	return a->inode == b->inode && a->name == b->name && a->major == b->major &&
+	       a->minor == b->minor;
+}
+
+static struct file_key *failure_place(struct markers *markers, const struct file_key *key)
+{
+	uint64_t sum = add_to_sum(0xcbf29ce484222325, key, sizeof(*key));
+
+	return &markers->failures[(sum ^ sum >> 32) % MAX_FAILURES];
+}
+
+static struct library *find_library(struct markers *markers, const struct file_key *key)
+{
+	for (size_t i = 0; i < MAX_LIBRARIES; i++)
+		if (markers->libraries[i].used && is_same(&markers->libraries[i].key, key))
+			return &markers->libraries[i];
+	return NULL;
+}
+
+/* What a child is asked for: the functions of a library, or of whystall itself. */
+struct request {
+	const struct markers *markers;
+	int folder;
+	const struct mapped *mapped;
+	uint64_t own_offset;
+};
+
+/* With the descriptors of two perf events for each function, the one for its return first. */
+struct answer {
+	int err;   /* why there are none: -ENOENT: it exports none of them */
+	bool gone; /* unmapped again, or the process is gone */
+	uint64_t device, inode;
+	size_t same_as; /* the place of the one that has the probes of this file already; MAX_LIBRARIES: none */
+};
+
+/* The same file by another name or another mount. */
+static size_t find_same(const struct markers *markers, const struct stat *st)
+{
+	for (size_t i = 0; i < MAX_LIBRARIES; i++) {
+		const struct library *library = &markers->libraries[i];
+
+		if (library->used && library->functions && library->device == st->st_dev &&
+		    library->inode == st->st_ino)
+			return i;
+	}
+	return MAX_LIBRARIES;
+}
+
+/* In the child. First the return: a call that is seen must be seen to end. */
+static int open_pair(int fd, uint64_t offset, int *fds, size_t *fd_count)
+{
+	int back = uprobe_open(fd, offset, true);
+	int call = back < 0 ? back : uprobe_open(fd, offset, false);
+
+	if (call < 0) {
+		if (back >= 0)
+			close(back);
+		return call;
+	}
+	fds[(*fd_count)++] = back;
+	fds[(*fd_count)++] = call;
+	return 0;
+}
+
+/* In the child: all functions of the table that a library has, by its name. */
+static int open_functions(const struct request *request, int fd, int *fds, size_t *fd_count)
+{
+	int result = -ENOENT;
+
+	for (size_t i = 0; i < request->markers->row_count; i++) {
+		const struct marker *row = &request->markers->rows[i];
+		uint64_t offset;
+		int err;
+
+		if (*fd_count + 2 > APART_MAX_FDS ||
+		    fnmatch(row->library, request->mapped->name, 0) != 0)
+			continue;
+		err = elf_find_function(fd, row->symbol, &offset);
+		if (!err)
+			err = open_pair(fd, offset, fds, fd_count);
+		if (err && err != -ENOENT)
+			result = err;
+	}
+	return *fd_count ? 0 : result;
+}
+
+/*
+ * In the child. That a file's name is an untrusted user's does no harm: what is attached to is a file that the process has mapped
+ * and that exports the function, whatever it is called.
+ */
+static void open_library(const void *context, void *out, int *fds, size_t *fd_count)
+{
+	const struct request *request = context;
+	struct answer *answer = out;
+	int fd = mapped_open(request->folder, request->mapped);
+	struct stat st;
+
+	answer->same_as = MAX_LIBRARIES;
+	answer->gone = fd == -ENOENT || fd == -ESRCH;
+	answer->err = fd < 0 ? fd : fstat(fd, &st) != 0 ? -errno : 0;
+	if (answer->err)
+		return;
+	answer->device = st.st_dev;
+	answer->inode = st.st_ino;
+	answer->same_as = find_same(request->markers, &st);
+	if (answer->same_as == MAX_LIBRARIES)
+		answer->err = open_functions(request, fd, fds, fd_count);
+}
+
+/* In the child. */
+static void open_own(const void *context, void *out, int *fds, size_t *fd_count)
+{
+	const struct request *request = context;
+	struct answer *answer = out;
+	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+
+	answer->err = fd < 0 ? -errno : open_pair(fd, request->own_offset, fds, fd_count);
+}
+
+static int ask(struct markers *markers, const struct request *request, bool own,
+	       struct answer *answer, int *fds, size_t *fd_count)
+{
+	const struct apart_work work = { .run = own ? open_own : open_library,
+					 .context = request,
+					 .keep_fd = request->folder,
+					 .timeout_ns = patience_ns >> markers->halvings,
+					 .answer_size = sizeof(*answer) };
+	const uint64_t start = time_now_ns(CLOCK_MONOTONIC);
+	int err = apart_run(&markers->apart, &work, answer, fds, fd_count);
+	const uint64_t waited = time_now_ns(CLOCK_MONOTONIC) - start;
+
+	markers->waited_ns += waited;
+	if (waited > work.timeout_ns / 2 && markers->halvings < MAX_HALVINGS)
+		markers->halvings++;
+	return err ? err : answer->err;
+}
+
+/* Takes both descriptors. */
+static int attach_pair(struct markers *markers, const int *fds, struct bpf_link **back,
+		       struct bpf_link **call)
+{
+	int err = 0;
+
+	*back = bpf_program__attach_perf_event(markers->skel->progs.marker_return, fds[0]);
+	if (*back) {
+		*call = bpf_program__attach_perf_event(markers->skel->progs.marker_call, fds[1]);
+		if (*call)
+			return 0;
+		err = -errno;
+		bpf_link__destroy(*back);
+	} else {
+		err = -errno;
+		close(fds[0]);
+	}
+	close(fds[1]);
+	return err;
+}
+
+static int attach_all(struct markers *markers, struct library *library, const int *fds,
+		      size_t fd_count)
+{
+	int err = 0;
+
+	for (size_t i = 0; i + 1 < fd_count; i += 2) {
+		unsigned int n = library->functions;
+		int failed = attach_pair(markers, fds + i, &library->back[n], &library->call[n]);
+
+		if (failed)
+			err = failed;
+		else
+			library->functions++;
+	}
+	return library->functions ? 0 : err;
+}
+
+static void note_failure(struct markers *markers, const struct file_key *key, const char *name,
+			 int err)
+{
+	const char *why = err == -ETIMEDOUT ? "its file system does not answer" :
+			  err == -EREMOTE   ? "a program serves its file system (FUSE)" :
+					      strerror(-err);
+
+	*failure_place(markers, key) = *key;
+	if (err == -ENOENT)
+		log_debug("%s exports no input marker that is known", name);
+	else
+		log_debug("%s: its input markers cannot be watched: %s", name, why);
+}
+
+/* A place that is free, or NULL. */
+static struct library *find_place(struct markers *markers)
+{
+	for (size_t i = 0; i < MAX_LIBRARIES; i++)
+		if (!markers->libraries[i].used)
+			return &markers->libraries[i];
+	if (!markers->told_full)
+		log_warning(
+			"more than %d libraries with input markers: further ones are not watched",
+			MAX_LIBRARIES);
+	markers->told_full = true;
+	return NULL;
+}
+
+/* A file that rows of the table are about, met for the first time. NULL where it is not watched. */
+static struct library *add_library(struct markers *markers, int folder, const struct mapped *mapped,
+				   const struct file_key *key)
+{
+	const struct request request = { .markers = markers, .folder = folder, .mapped = mapped };
+	struct library *library = find_place(markers);
+	struct answer answer = { 0 };
+	int fds[APART_MAX_FDS];
+	size_t fd_count;
+	int err;
+
+	if (!library)
+		return NULL;
+	err = ask(markers, &request, false, &answer, fds, &fd_count);
+	if (err == -EBUSY && !markers->told_busy) {
+		log_warning("file systems do not answer: no further library is looked at for input "
+			    "markers until they do");
+		markers->told_busy = true;
+	}
+	if (answer.gone || err == -EBUSY || err == -EAGAIN)
+		return NULL;
+	*library = (struct library){ .key = *key, .device = answer.device, .inode = answer.inode };
+	library->probes = answer.same_as < MAX_LIBRARIES ? answer.same_as :
+							   (size_t)(library - markers->libraries);
+	text_copy(library->name, sizeof(library->name), mapped->name);
+	if (!err)
+		err = attach_all(markers, library, fds, fd_count);
+	if (err) {
+		note_failure(markers, key, mapped->name, err);
+		return NULL;
+	}
+	library->used = true;
+	log_debug("%s: input markers are watched", library->name);
+	return library;
+}
+
+/* One look at a process. */
+struct looking {
+	struct markers *markers;
+	int folder;
+	uint64_t files, libraries;
+	unsigned int frameworks, expected, watched;
+	bool deferred; /* there was no time for a file */
+};
+
+/* The file of a mapping whose name is in the table: NULL where it is not watched. */
+static struct library *library_of(struct looking *looking, const struct mapped *mapped)
+{
+	struct markers *markers = looking->markers;
+	const struct file_key key = key_of(mapped);
+	struct library *library = find_library(markers, &key);
+
+	if (library || is_same(failure_place(markers, &key), &key))
+		return library;
+	if (markers->waited_ns > enough_wait_ns) {
+		looking->deferred = true;
+		return NULL;
+	}
+	return add_library(markers, looking->folder, mapped, &key);
+}
+
 static bool look_at_file(void *context, const struct mapped *mapped)
 {
 	struct looking *looking = context;
 	struct markers *markers = looking->markers;
-	struct marker_library *library;
+	struct library *library;
 
 	looking->files = add_to_sum(looking->files, &mapped->start, sizeof(mapped->start));
 	looking->files = add_to_sum(looking->files, &mapped->inode, sizeof(mapped->inode));
@@ -283,11 +485,11 @@ static bool look_at_file(void *context, const struct mapped *mapped)
 		if (fnmatch(row->library, mapped->name, 0) != 0)
 			continue;
 		looking->expected |= row->framework;
-		library = find_library(markers, mapped);
-		if (!library)
-			library = add_library(markers, looking->folder, mapped, row->framework);
-		if (library && !library->err)
+		library = library_of(looking, mapped);
+		if (library) {
 			looking->watched |= row->framework;
+			looking->libraries |= 1ULL << (library - markers->libraries);
+		}
 		break;
 	}
 	return true;
@@ -357,34 +559,76 @@ static int look_at(struct markers *markers, const struct bpf_maps *maps, uint32_
 	struct looking looking = { .markers = markers };
 	char path[32];
 	uint64_t ticks;
+	size_t bytes = 0;
 	int err = 0;
 
 	snprintf(path, sizeof(path), "/proc/%u", o->pid);
 	looking.folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (looking.folder >= 0 && procfs_read_start_ticks((pid_t)o->pid, &ticks) == 0 &&
 	    ticks == o->start_boot_ns / tick_ns)
-		err = mapped_list(looking.folder, look_at_file, &looking);
+		err = mapped_list(looking.folder, look_at_file, &looking, &bytes);
 	if (looking.folder >= 0)
 		close(looking.folder);
 	look->frameworks |= looking.frameworks;
 	look->missing = looking.expected & ~looking.watched;
+	look->libraries = looking.libraries;
 	set_due(maps, owner, look, looking.files, now);
+	if (looking.deferred)
+		look->due_ns = now;
+	markers->read_bytes += bytes + look_bytes;
 	return err == -ENOMEM ? err : 0;
+}
+
+/* Detach from what no living process has mapped: a probe keeps its file open and the file's system busy. */
+static void detach_unused(struct markers *markers, const struct bpf_maps *maps, uint32_t end)
+{
+	uint64_t used = 0;
+
+	for (uint32_t i = OWNER_FIRST; i < end; i++) {
+		const struct owner *o = &maps->owners[i];
+
+		if (o->kind == OWNER_PROCESS && !o->end_boot_ns &&
+		    o->start_boot_ns == markers->looks[i].start_boot_ns)
+			used |= markers->looks[i].libraries;
+	}
+	for (size_t i = 0; i < MAX_LIBRARIES; i++)
+		if (used >> i & 1)
+			used |= 1ULL << markers->libraries[i].probes;
+	for (size_t i = 0; i < MAX_LIBRARIES; i++) {
+		struct library *library = &markers->libraries[i];
+
+		if (!library->used || used >> i & 1)
+			continue;
+		log_debug("%s: mapped by no process any more, no longer watched", library->name);
+		detach(library);
+	}
 }
 
 int markers_look(struct markers *markers, const struct bpf_maps *maps)
 {
 	uint64_t now = time_now_ns(CLOCK_BOOTTIME);
 	uint32_t end = bpf_maps_used(maps->skel->maps.owners, &maps->skel->data->owners_used);
+	uint32_t count, first;
 	int err = 0;
 
-	for (uint32_t i = OWNER_FIRST; !err && i < end && i < markers->max_owners; i++) {
+	if (end > markers->max_owners)
+		end = markers->max_owners;
+	count = end > OWNER_FIRST ? end - OWNER_FIRST : 0;
+	first = markers->next;
+	markers->read_bytes = markers->waited_ns = 0;
+	for (uint32_t n = 0; !err && n < count; n++) {
+		uint32_t i = OWNER_FIRST + (first + n) % count;
 		const struct owner *o = &maps->owners[i];
 
+		/* The next one's turn is first at the next call. */
+		if (markers->read_bytes > enough_bytes || markers->waited_ns > enough_wait_ns)
+			break;
+		markers->next = (first + n + 1) % count;
 		if (o->kind == OWNER_PROCESS && !o->end_boot_ns &&
 		    is_due(maps, i, &markers->looks[i], now))
 			err = look_at(markers, maps, i, now);
 	}
+	detach_unused(markers, maps, end);
 	return err;
 }
 
@@ -401,11 +645,6 @@ unsigned int markers_missing(const struct markers *markers, uint32_t owner, uint
 	const struct look *look = &markers->looks[owner];
 
 	return look->start_boot_ns == start_boot_ns ? look->missing : 0;
-}
-
-const struct marker_library *markers_library(const struct markers *markers, size_t index)
-{
-	return index < markers->library_count ? &markers->libraries[index] : NULL;
 }
 
 /* The marker of markers_try(). */
@@ -444,15 +683,21 @@ static bool own_process_is_marked(const struct bpf_maps *maps)
 int markers_try(struct markers *markers, const struct bpf_maps *maps, struct fault *fault)
 {
 	struct own_place place = { .address = (uint64_t)(uintptr_t)own_marker };
+	struct request request = { .markers = markers };
 	struct bpf_link *call = NULL, *back = NULL;
-	int folder = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-	int err = folder < 0 || fd < 0 ? -errno : mapped_list(folder, find_own, &place);
+	struct answer answer = { 0 };
+	int fds[APART_MAX_FDS], err;
+	size_t bytes, fd_count = 0;
 
+	request.folder = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	err = request.folder < 0 ? -errno : mapped_list(request.folder, find_own, &place, &bytes);
 	if (!err && !place.found)
 		err = -ENOENT;
+	request.own_offset = place.offset;
 	if (!err)
-		err = attach(markers, fd, place.offset, &call, &back);
+		err = ask(markers, &request, true, &answer, fds, &fd_count);
+	if (!err)
+		err = attach_pair(markers, fds, &back, &call);
 	if (err) {
 		fault_set(fault, err, "cannot watch a function: %s", strerror(-err));
 	} else {
@@ -463,9 +708,7 @@ int markers_try(struct markers *markers, const struct bpf_maps *maps, struct fau
 		bpf_link__destroy(call);
 		bpf_link__destroy(back);
 	}
-	if (folder >= 0)
-		close(folder);
-	if (fd >= 0)
-		close(fd);
+	if (request.folder >= 0)
+		close(request.folder);
 	return err;
 }

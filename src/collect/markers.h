@@ -8,28 +8,17 @@
 
 #include "base/fault.h"
 #include "collect/bpf_maps.h"
-#include "collect/mapped.h"
 
-struct bpf_link;
 struct markers;
-
-/* A file that a row of the table may be about. */
-struct marker_library {
-	uint64_t device, inode; /* by stat() */
-	unsigned int mapped_major, mapped_minor;
-	uint64_t mapped_inode;
-	char name[MAPPED_NAME_LEN];
-	unsigned int framework; /* 0: of WHYSTALL_MARKERS */
-	unsigned int functions; /* that are watched */
-	int err;                /* why there are none: -ENOENT: it exports none of them */
-};
 
 /* NULL when out of memory. The environment variable WHYSTALL_MARKERS, GLOB:SYMBOL, is one more row, for tests. */
 struct markers *markers_new(struct whystall_bpf *skel, uint32_t max_owners);
 
 /*
- * Look at what the job's processes have mapped, and attach to what is new. Each is looked at again after a while, which becomes
- * longer while nothing changes. Returns 0 or -ENOMEM; what cannot be attached to is noted.
+ * Look at what the job's processes have mapped, attach to what is new, and detach from what none of them has any more. Each is
+ * looked at again after a while, which becomes longer while nothing changes. What one call reads is limited, and so is the time
+ * that it waits for files, to about two seconds; the next call goes on from there. Returns 0 or -ENOMEM; what cannot be
+ * attached to is noted, and told by log_debug().
  */
 int markers_look(struct markers *markers, const struct bpf_maps *maps);
 
@@ -39,9 +28,6 @@ unsigned int markers_frameworks(const struct markers *markers, uint32_t owner,
 
 /* Of them, those that have markers of which none could be attached to. */
 unsigned int markers_missing(const struct markers *markers, uint32_t owner, uint64_t start_boot_ns);
-
-/* Libraries that rows of the table are about, in the order in which they were found; NULL behind the last one. */
-const struct marker_library *markers_library(const struct markers *markers, size_t index);
 
 /*
  * Attach to a function of whystall's own and call it: do uprobes work? whystall must be of its own job. Returns 0 or a

@@ -190,20 +190,6 @@ static int read_stretch(struct session *session, struct reading *reading, struct
 	return err ? fault_set(fault, err, "out of memory") : 0;
 }
 
-static void log_markers(const struct bpf_source *source)
-{
-	const struct marker_library *library;
-
-	for (size_t i = 0; (library = bpf_source_marker_library(source, i)); i++)
-		if (library->err == -ENOENT)
-			log_debug("%s exports no input marker that is known", library->name);
-		else if (library->err)
-			log_debug("%s: its input markers cannot be watched: %s", library->name,
-				  strerror(-library->err));
-		else
-			log_debug("%s: input markers are watched", library->name);
-}
-
 static int run(struct session *session, struct reading *reading, struct fault *fault)
 {
 	uint64_t ticks = 0;
@@ -238,7 +224,6 @@ static int run(struct session *session, struct reading *reading, struct fault *f
 		err = bpf_source_read_files(session->source, &reading->to, true, fault);
 	if (err)
 		return err;
-	log_markers(session->source);
 	log_debug("%llu requests found their place in the table taken",
 		  (unsigned long long)bpf_source_spilled(session->source));
 	return print_report(session, &reading->from, &reading->to, &reading->stretches, fault);
