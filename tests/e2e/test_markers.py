@@ -249,10 +249,129 @@ def test_no_library(whystall, tmp_path, kind):
 
 
 def test_library_without_the_function(whystall):
-    result = whystall.start("-v", "-i", "0.1", "-O", "json", "--", *helpers.workload("marked"), LIBRARY, "s0.1",
+    result = whystall.start("-v", "-i", "0.1", "-O", "json", "--", *helpers.workload("marked"), *FOUND, LIBRARY, "s0.1",
                             env={"WHYSTALL_MARKERS": "libbatches*:no_such_function"}).finish()
     assert result.status == 0, result
     assert "libbatches.so exports no input marker that is known" in result.stderr
+
+
+@pytest.fixture
+def fuse_library(cleanup, tmp_path):
+    """The library on a file system that a program serves: `once`: it answers the first one who opens it alone."""
+    def make(how):
+        if not os.path.exists("/dev/fuse"):
+            pytest.skip("no /dev/fuse")
+        server = subprocess.Popen([*helpers.workload("fuse_delay"), LIBRARY, how, "0", str(tmp_path)],
+                                  stderr=subprocess.DEVNULL)
+        cleanup.callback(subprocess.run, ["umount", "-l", str(tmp_path)], check=False)
+        cleanup.callback(server.wait, 10)
+        cleanup.callback(server.kill)
+        file = tmp_path / "libbatches.so"
+        helpers.wait_until(lambda: file.exists() or server.poll() is not None, "the FUSE file")
+        if server.poll() is not None:
+            pytest.skip("FUSE cannot be mounted here")
+        return file, server
+    return make
+
+
+@pytest.mark.parametrize("how, why", [("once", "its file system does not answer"),
+                                      ("always", "a program serves its file system")])
+def test_file_system_of_the_job(whystall, spawn, cleanup, fuse_library, how, why):
+    """One that never answers holds up neither the end nor, after two seconds, the intervals."""
+    library, server = fuse_library(how)
+    child = spawn(*helpers.workload("marked"), "-w", library, "s60")
+    pid = child.expect("ready")
+    start = time.monotonic()
+    tracer = whystall.start("-v", "-i", "0.1", "-d", "1s", "-O", "json", "-p", str(pid), env=ROW)
+    cleanup.callback(server.kill)  # first of all, or whystall could not be ended either
+    result = tracer.finish()
+    assert time.monotonic() - start < 15
+    assert result.status == 0, result
+    assert result.stderr.count(f"libbatches.so: its input markers cannot be watched: {why}") == 1
+    assert not clock_of(helpers.Report(result.stdout), pid)["marked"]
+
+
+MAP_MANY = """
+import ctypes, os, sys, time
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long]
+count, copies, files = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
+for path in files:
+    fd = os.open(path, os.O_RDONLY)
+    for i in range(count):
+        assert libc.mmap(None, 4096, 5, 2, fd, i % 2 * 8192) != 2 ** 64 - 1
+    os.close(fd)
+for i in range(copies):
+    if os.fork() == 0:
+        time.sleep(60)
+print("ready", os.getpid(), flush=True)
+time.sleep(60)
+"""
+
+
+def test_budget_of_a_look(whystall, spawn, tmp_path):
+    """A job of 9 processes with some 16 MB of /proc/PID/maps each, which is not read all at once."""
+    path = tmp_path / ("x" * 200)
+    path.write_bytes(b" " * 16384)
+    child = spawn("/usr/bin/python3", "-c", MAP_MANY, "50000", "8", path, start_new_session=True)
+    pid = child.expect("ready")
+    try:
+        tracer = whystall.attach("-i", "10", "-p", str(pid), env=ROW)
+        counters = pathlib.Path(f"/proc/{tracer.process.pid}/io").read_text(encoding="utf-8")
+        read_bytes = int(counters.split()[1])
+        assert tracer.finish(signal.SIGINT).status == 0
+    finally:
+        os.killpg(pid, signal.SIGKILL)
+    assert read_bytes < 48 << 20
+
+
+def test_detached_when_unmapped(whystall, spawn, tmp_path, cleanup):
+    """Once no process has the library any more, its file system can be unmounted."""
+    if subprocess.run(["mount", "-t", "tmpfs", "none", str(tmp_path)], check=False).returncode:
+        pytest.skip("cannot mount here")
+    cleanup.callback(subprocess.run, ["umount", "-l", str(tmp_path)], check=False, stderr=subprocess.DEVNULL)
+    library = shutil.copy(LIBRARY, tmp_path)
+    child = spawn(*helpers.workload("marked"), "-w", library, "s0.3")
+    other = spawn("sleep", "60")  # the run goes on
+    pid = child.expect("ready")
+    tracer = whystall.attach("-v", "-i", "0.1", "-p", f"{pid},{other.pid}", env=ROW)
+    child.go()
+    child.line()
+    child.process.wait()
+    helpers.wait_until(lambda: subprocess.run(["umount", str(tmp_path)], check=False).returncode == 0, "umount", 10)
+    result = tracer.finish(signal.SIGINT)
+    assert result.status == 0
+    assert clock_of(helpers.Report(result.stdout), pid)["marked"]
+    assert "libbatches.so: mapped by no process any more" in result.stderr
+
+
+def test_garbage_takes_no_place(attached, tmp_path):
+    """64 files under the library's name that are none, then one that is."""
+    files = [tmp_path / f"libbatches{i}.so" for i in range(64)]
+    for file in files:
+        write_garbage(file, "text")
+    marked_one = [*helpers.workload("marked"), "-w", LIBRARY]
+    script = 'exec 3<&0; /usr/bin/python3 -c "$0" 1 0 "${@:%d}" >/dev/null & sleep 0.5; "${@:1:%d}" <&3; kill $!' % (
+        len(marked_one) + 2, len(marked_one) + 1)
+    clock, truth, _ = attached(["bash", "-c", script, MAP_MANY, *marked_one, "-1.0,s0.3", *files])
+    assert clock["marked"]
+    assert clock["clock_s"] == about(truth)
+
+
+def test_too_many_libraries_are_told(whystall, spawn, tmp_path):
+    files = [shutil.copy(LIBRARY, tmp_path / f"libbatches{i}.so") for i in range(66)]
+    child = spawn("/usr/bin/python3", "-c", MAP_MANY, "1", "0", *files)
+    pid = child.expect("ready")
+    result = whystall.start("-i", "0.2", "-d", "3s", "-p", str(pid), env=ROW).finish()
+    assert result.status == 0, result
+    assert result.stderr.count("more than 64 libraries") == 1
+
+
+@pytest.mark.parametrize("row", ["nonsense", ":next_batch", "libbatches*.so:", "x" * 600 + ":y"])
+def test_malformed_row_is_told(whystall, row):
+    result = whystall.start("--", "true", env={"WHYSTALL_MARKERS": row}).finish()
+    assert result.stderr.count("WHYSTALL_MARKERS is not GLOB:SYMBOL") == 1
 
 
 def effective(pid):

@@ -4,21 +4,28 @@
  * truth for the device latency of a loop device on it.
  *
  *   fuse_delay SIZE_BYTES DELAY_US FAIL_FROM_BYTE MOUNTPOINT [-s]
+ *   fuse_delay LIBRARY once|always 0 MOUNTPOINT
  *
- * With -s it serves one read after the other.
+ * With -s it serves one read after the other. The second form serves a library, "libbatches.so"; `once`: for the first one who
+ * opens it, all others, and whoever asks for the file system, wait for ever.
  * Looking for any other name takes as long. Reads that reach FAIL_FROM_BYTE end with EIO (0: never). Stays
  * in the foreground.
  */
 #define FUSE_USE_VERSION 31
 #include <errno.h>
+#include <fcntl.h>
 #include <fuse.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
-static const char disk_path[] = "/disk.img";
+static const char *disk_path = "/disk.img";
+static int library = -1;
+static int opens;
+static int only_once;
 static off_t disk_bytes;
 static long delay_us;
 static off_t fail_from;
@@ -29,6 +36,12 @@ static void delay(void)
 
 	while (nanosleep(&pause, &pause) && errno == EINTR)
 		;
+}
+
+static void never(void)
+{
+	for (;;)
+		pause();
 }
 
 static int disk_getattr(const char *path, struct stat *st, struct fuse_file_info *info)
@@ -44,7 +57,7 @@ static int disk_getattr(const char *path, struct stat *st, struct fuse_file_info
 		delay();
 		return -ENOENT;
 	}
-	st->st_mode = S_IFREG | 0444;
+	st->st_mode = S_IFREG | 0555;
 	st->st_nlink = 1;
 	st->st_size = disk_bytes;
 	return 0;
@@ -55,7 +68,9 @@ static int disk_open(const char *path, struct fuse_file_info *info)
 {
 	if (strcmp(path, disk_path))
 		return -ENOENT;
-	info->direct_io = 1;
+	if (only_once && __sync_fetch_and_add(&opens, 1))
+		never();
+	info->direct_io = library < 0;
 	return 0;
 }
 
@@ -68,6 +83,8 @@ static int disk_read(const char *path, char *data, size_t bytes, off_t offset,
 		return 0;
 	if ((off_t)bytes > disk_bytes - offset)
 		bytes = (size_t)(disk_bytes - offset);
+	if (library >= 0)
+		return (int)pread(library, data, bytes, offset);
 	delay();
 	if (fail_from && offset + (off_t)bytes > fail_from)
 		return -EIO;
@@ -75,7 +92,17 @@ static int disk_read(const char *path, char *data, size_t bytes, off_t offset,
 	return (int)bytes;
 }
 
+static int disk_statfs(const char *path, struct statvfs *system)
+{
+	(void)path;
+	if (only_once)
+		never();
+	memset(system, 0, sizeof(*system));
+	return 0;
+}
+
 static const struct fuse_operations disk_operations = {
+	.statfs = disk_statfs,
 	.getattr = disk_getattr,
 	.open = disk_open,
 	.read = disk_read,
@@ -90,7 +117,16 @@ int main(int argc, char **argv)
 			"usage: fuse_delay SIZE_BYTES DELAY_US FAIL_FROM_BYTE MOUNTPOINT\n");
 		return 64;
 	}
-	disk_bytes = strtoll(argv[1], NULL, 10);
+	only_once = strcmp(argv[2], "once") == 0;
+	if (only_once || strcmp(argv[2], "always") == 0) {
+		library = open(argv[1], O_RDONLY | O_CLOEXEC);
+		if (library < 0) {
+			perror(argv[1]);
+			return 1;
+		}
+		disk_path = "/libbatches.so";
+	}
+	disk_bytes = library < 0 ? strtoll(argv[1], NULL, 10) : lseek(library, 0, SEEK_END);
 	delay_us = strtol(argv[2], NULL, 10);
 	fail_from = strtoll(argv[3], NULL, 10);
 
