@@ -157,9 +157,10 @@ static void check_attach(struct doctor_report *report)
 	if (err && geteuid() != 0)
 		snprintf(check->remedy, sizeof(check->remedy), "sudo whystall doctor");
 	else if (err)
-		snprintf(check->remedy, sizeof(check->remedy),
-			 "see the checks above; in a container add CAP_BPF, CAP_PERFMON, "
-			 "CAP_SYS_ADMIN and CAP_SYS_PTRACE; on a locked-down kernel allow BPF to read kernel memory");
+		snprintf(
+			check->remedy, sizeof(check->remedy),
+			"see the checks above; in a container add CAP_BPF, CAP_PERFMON, "
+			"CAP_SYS_ADMIN and CAP_SYS_PTRACE; on a locked-down kernel allow BPF to read kernel memory");
 	if (!err)
 		check_markers(report, source);
 	bpf_source_close(source);

@@ -17,6 +17,7 @@ import helpers
 
 COLUMNS = ["time", "device", "read_mb_s", "write_mb_s", "requests_s", "read_p50_us", "read_p99_us",
            "write_p50_us", "write_p99_us", "util_pct"]
+OF_JOB = ["waiting_pct", "blame"]
 OF_THREADS = ["on_cpu", "in_runqueue", "in_storage", "in_network", "in_ipc", "in_lock", "in_gpu",
               "in_sleep", "in_other"]
 BLOCK = 4096
@@ -52,7 +53,7 @@ def test_csv(whystall, loop):
     text = stat(whystall, "-O", "csv", "-D", loop.name, "100ms", "5")
     assert text.count("read_mb_s") == 1, "one header"
     rows = list(csv.DictReader(io.StringIO(text)))
-    assert list(rows[0]) == COLUMNS + OF_THREADS
+    assert list(rows[0]) == COLUMNS + OF_JOB + OF_THREADS
     assert len(rows) == 5
     moments = [when(row["time"]) for row in rows]
     assert moments == sorted(set(moments))
@@ -66,7 +67,7 @@ def test_json_lines(whystall, loop):
     rows = json_rows(stat(whystall, "-O", "json", "-D", loop.name, "100ms", "3"))
     assert len(rows) == 3
     for row in rows:
-        assert list(row) == COLUMNS + OF_THREADS
+        assert list(row) == COLUMNS + OF_JOB + OF_THREADS
         when(row["time"])
         assert row["read_p50_us"] is None and row["write_p50_us"] is None
         assert row["read_mb_s"] == 0
@@ -189,3 +190,19 @@ def test_header_is_repeated_on_a_terminal(whystall):
     assert tracer.finish().status == 0
     headers = [line for line in shown.splitlines() if b"read_mb_s" in line]
     assert len(headers) >= 2
+
+
+def test_waiting(whystall, fuse_file):
+    """The trainer's share and its cause, interval by interval, against the loop's own timer; nothing for a job without one."""
+    result = whystall.start("stat", "-q", "-O", "json", "1s", "--", *helpers.workload("loader.py"), "--file",
+                            fuse_file(5000), "--reads", "1", "--step-ms", "1", "--seconds", "6").finish()
+    assert result.status == 0, result
+    lines = json_rows(result.stdout)
+    told = next(line for line in lines if "waited_s" in line)
+    rows = [line for line in lines if "device" in line][1:-1]  # without the loop's ends
+    assert len(rows) >= 3
+    assert {row["blame"] for row in rows} == {"storage"}
+    mean = sum(row["waiting_pct"] for row in rows) / len(rows)
+    assert mean == pytest.approx(100 * told["waited_s"] / told["loop_s"], abs=5)
+    (row, *_) = json_rows(stat(whystall, "-O", "json", "500ms", "1", "--", "sleep", "0.7"))
+    assert row["waiting_pct"] is None and row["blame"] is None and row["in_sleep"] >= 0.5
