@@ -324,12 +324,21 @@ static double ended_lock_s(const struct case_file *c, size_t thread)
 	return duration_seconds(ns);
 }
 
+/* Does it wait for locks for a visible part of the time, and do many of these waits end by a timer? */
+static bool is_timed(const struct case_file *c, size_t thread)
+{
+	double waited = class_s(&c->loop->threads[thread].all, LEDGER_LOCK);
+
+	return waited > LEAST_BUSY * c->wall_s &&
+	       waited - ended_lock_s(c, thread) >= least_timed * waited;
+}
+
 bool blame_interpreter_lock(const struct case_file *c, bool *trainer)
 {
 	double cpu = 0, queued = 0, waited = 0, ended = 0;
 	int threads = 0;
 
-	*trainer = false;
+	*trainer = is_timed(c, (size_t)(c->thread - c->loop->threads));
 	for (size_t i = 0; i < c->loop->thread_count; i++) {
 		const struct loop_thread *t = &c->loop->threads[i];
 
@@ -342,7 +351,6 @@ bool blame_interpreter_lock(const struct case_file *c, bool *trainer)
 		waited += class_s(&t->all, LEDGER_LOCK);
 		ended += ended_lock_s(c, i);
 		threads++;
-		*trainer = *trainer || t == c->thread;
 	}
 	return threads >= 2 && waited - ended >= least_timed * waited &&
 	       cpu + queued >= 0.85 * c->wall_s && cpu <= 1.08 * c->wall_s;

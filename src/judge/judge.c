@@ -213,7 +213,8 @@ static void decide(struct verdict *v, const struct case_file *c)
 	set_waited(v, c, c->clock_s - not_input_s - queued_after_s(c, not_input_s));
 	blame_find_producers(v, c);
 	set_confidence(v, told);
-	if (v->interpreter_lock && with_trainer) {
+	/* Its waits are for the lock too, or for threads of which nobody knows what they make. */
+	if (v->interpreter_lock && (with_trainer || outside_s + inside_s <= 0)) {
 		unknown(v, REASON_SAME_LOCK);
 		v->class = CLASS_LOCK;
 	} else if (reading > v->waited_s &&

@@ -192,62 +192,126 @@ static int resolve(const struct roles *roles, const size_t *parents, pid_t train
 /* How a thread is handed batches. */
 struct fed {
 	uint64_t waits;
-	bool directly; /* by a worker, or a thread that reads: not by one that passes them on */
+	uint64_t
+		direct; /* of these, for a worker, or a thread that reads: not for one that passes them on */
 };
 
+/* A walk from those who make batches to those who are handed them. */
+struct feeding {
+	const struct roles *roles;
+	const struct loop *loop;
+	const struct ends *ends;
+	struct fed *fed;
+	bool *feeds; /* by index of the loop's threads: makes batches, or is fed and may pass them on */
+	size_t *todo;
+	size_t count;
+};
+
+static bool is_first(const struct loop *loop, size_t thread)
+{
+	return loop->threads[thread].tid == loop->threads[thread].pid;
+}
+
+static bool is_of_trainer(const struct feeding *f, size_t thread)
+{
+	const struct role *role = find_role(f->roles, f->loop->threads[thread].pid);
+
+	return role && role->trainer_pid == role->pid;
+}
+
+/* Threads that read feed others; a first thread has read modules, and may be the loop all the same. */
+static bool only_reads(const struct feeding *f, size_t thread)
+{
+	return !is_first(f->loop, thread) &&
+	       reading_s(&f->loop->threads[thread].all) > LEAST_BUSY * wall_s(f->loop);
+}
+
+static void add_source(struct feeding *f, size_t thread)
+{
+	f->feeds[thread] = true;
+	f->todo[f->count++] = thread;
+}
+
+static void feed_from(struct feeding *f, size_t thread, bool directly)
+{
+	const struct links *links = &f->ends->by_waker;
+
+	for (size_t k = links->first[thread]; k < links->first[thread + 1]; k++) {
+		const struct edge_report *edge = &f->loop->edges[links->list[k]];
+		ssize_t next = f->ends->wakee[links->list[k]];
+
+		if (next < 0 || !is_of_trainer(f, (size_t)next) || edge->ns[EDGE_SEND] ||
+		    !edge_counts(edge, wall_s(f->loop)))
+			continue;
+		/* Readers of one process wait for one another's locks. */
+		if (edge->wakee_pid == edge->waker_pid && only_reads(f, (size_t)next))
+			continue;
+		f->fed[next].waits += edge->waits;
+		f->fed[next].direct += directly ? edge->waits : 0;
+		if (!f->feeds[next])
+			add_source(f, (size_t)next);
+	}
+}
+
+static void feed(struct feeding *f)
+{
+	size_t sources = f->count;
+
+	for (size_t n = 0; n < f->count; n++)
+		feed_from(f, f->todo[n], n < sources);
+	f->count = 0;
+}
+
+/* Has any thread of its process been fed? */
+static bool is_fed_process(const struct feeding *f, pid_t pid)
+{
+	const struct role *role = find_role(f->roles, pid);
+
+	return role && role->fed;
+}
+
 /*
- * Who is fed, and how often: threads of trainers that wait for threads of their workers, or for one of their own that reads
- * or is fed itself.
+ * Who is fed, and how often: threads of trainers that wait for threads of their workers, or that are fed by one that is; in
+ * processes without any such, those that wait for threads of their own that read.
  */
 static int find_fed(const struct roles *roles, const struct loop *loop, const struct ends *ends,
 		    struct fed *fed)
 {
-	double wall = wall_s(loop);
-	size_t *todo = calloc(loop->thread_count + 1, sizeof(*todo));
-	bool *feeds = calloc(loop->thread_count + 1, sizeof(*feeds));
-	bool *reading = calloc(loop->thread_count + 1, sizeof(*reading));
-	size_t count = 0, sources;
+	struct feeding f = { .roles = roles, .loop = loop, .ends = ends, .fed = fed };
+	int err = -ENOMEM;
 
-	for (size_t i = 0; todo && feeds && reading && i < loop->thread_count; i++) {
-		const struct loop_thread *t = &loop->threads[i];
-		const struct role *role = find_role(roles, t->pid);
-
-		feeds[i] = role && (role->trainer_pid != role->pid ||
-				    reading_s(&t->all) > LEAST_BUSY * wall);
-		reading[i] = feeds[i];
-		if (feeds[i])
-			todo[count++] = i;
+	f.feeds = calloc(loop->thread_count + 1, sizeof(*f.feeds));
+	f.todo = calloc(loop->thread_count + 1, sizeof(*f.todo));
+	if (f.feeds && f.todo) {
+		for (size_t i = 0; i < loop->thread_count; i++)
+			if (find_role(roles, loop->threads[i].pid) && !is_of_trainer(&f, i))
+				add_source(&f, i);
+		feed(&f);
+		for (size_t i = 0; i < loop->thread_count; i++)
+			if (fed[i].waits)
+				find_role(roles, loop->threads[i].pid)->fed = true;
+		for (size_t i = 0; i < loop->thread_count; i++)
+			if (!f.feeds[i] && !is_fed_process(&f, loop->threads[i].pid) &&
+			    reading_s(&loop->threads[i].all) > LEAST_BUSY * wall_s(loop))
+				add_source(&f, i);
+		feed(&f);
+		err = 0;
 	}
-	sources = count;
-	for (size_t n = 0; todo && feeds && reading && n < count; n++)
-		for (size_t k = ends->by_waker.first[todo[n]];
-		     k < ends->by_waker.first[todo[n] + 1]; k++) {
-			size_t edge = ends->by_waker.list[k];
-			ssize_t next = ends->wakee[edge];
-			const struct role *role =
-				next < 0 ? NULL : find_role(roles, loop->threads[next].pid);
-
-			if (!role || role->trainer_pid != role->pid || reading[next] ||
-			    !edge_counts(&loop->edges[edge], wall) ||
-			    loop->edges[edge].ns[EDGE_SEND])
-				continue;
-			fed[next].waits += loop->edges[edge].waits;
-			fed[next].directly = fed[next].directly || n < sources;
-			if (!feeds[next])
-				todo[count++] = (size_t)next;
-			feeds[next] = true;
-		}
-	free(todo);
-	free(feeds);
-	free(reading);
-	return todo && feeds && reading ? 0 : -ENOMEM;
+	free(f.feeds);
+	free(f.todo);
+	return err;
 }
 
-/* Does the first thread of a process do something with what it is fed, as often as this one is? */
+/*
+ * Does the first thread of a process do something with what it is fed, about as often as this one is fed directly? A thread that
+ * passes batches on is, and one that computes with the first one is not.
+ */
 static bool is_loop_of_first(const struct loop *loop, const struct fed *fed, size_t first,
 			     size_t thread)
 {
-	return fed[first].waits && fed[first].waits >= fed[thread].waits / MOST_TO_ONE &&
+	uint64_t waits = fed[first].direct ? fed[first].direct : fed[first].waits;
+
+	return waits && waits >= fed[thread].direct / MOST_TO_ONE &&
 	       own_s(&loop->threads[first].all) >= least_of_loop * wall_s(loop);
 }
 
@@ -257,8 +321,8 @@ static bool is_loop_of_first(const struct loop *loop, const struct fed *fed, siz
  */
 static bool is_better(const struct loop *loop, const struct fed *fed, size_t thread, size_t other)
 {
-	double one = own_s(&loop->threads[thread].all) * (fed[thread].directly ? 2 : 1);
-	double two = own_s(&loop->threads[other].all) * (fed[other].directly ? 2 : 1);
+	double one = own_s(&loop->threads[thread].all) * (fed[thread].direct ? 2 : 1);
+	double two = own_s(&loop->threads[other].all) * (fed[other].direct ? 2 : 1);
 
 	return !fed[thread].waits != !fed[other].waits ? fed[thread].waits != 0 : one > two;
 }

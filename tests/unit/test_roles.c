@@ -126,6 +126,47 @@ static void test_behind_a_thread_that_passes_on(void **unused)
 	roles_free(&roles);
 }
 
+/* The first thread has read modules for long, is fed by a worker, and wakes a thread that computes with it. */
+static void test_cold_start(void **unused)
+{
+	struct built b;
+	struct roles roles;
+
+	(void)unused;
+	begin_empty(&b, 20);
+	add(&b, TRAINER, 0);
+	spend(&b.threads[0], LEDGER_STORAGE_FAULT, 3, 0);
+	spend(add_thread(&b, 101, TRAINER), LEDGER_CPU, 4, 0);
+	add(&b, 200, TRAINER);
+	add_edge(&b, TRAINER, 200, 8);
+	add_edge_of(&b, EDGE_LOCK, 101, TRAINER, 15)->waits = 6000;
+	roles = found(&b, 0);
+	check(&roles, TRAINER, TRAINER, TRAINER);
+	assert_true(roles_of(&roles, TRAINER)->fed);
+	roles_free(&roles);
+}
+
+/* Threads that read wait for one another's locks, and hand over to a loop in another thread. */
+static void test_readers_in_one_process(void **unused)
+{
+	struct built b;
+	struct roles roles;
+
+	(void)unused;
+	begin_empty(&b, 20);
+	add_process(&b, TRAINER, 0);
+	spend(add_thread(&b, TRAINER, TRAINER), LEDGER_LOCK, 20, 20);
+	spend(add_thread(&b, 101, TRAINER), LEDGER_STORAGE_READ, 18, 0);
+	spend(add_thread(&b, 102, TRAINER), LEDGER_STORAGE_READ, 18, 0);
+	spend(add_thread(&b, 103, TRAINER), LEDGER_CPU, 6, 0);
+	add_edge_of(&b, EDGE_LOCK, 101, 102, 1);
+	add_edge_of(&b, EDGE_LOCK, 102, 101, 1);
+	add_edge_of(&b, EDGE_LOCK, 103, 101, 6);
+	roles = found(&b, 0);
+	check(&roles, TRAINER, TRAINER, 103);
+	roles_free(&roles);
+}
+
 /* A process that reads its data itself, in another thread than the first one. */
 static void test_own_reads_in_a_thread(void **unused)
 {
@@ -170,6 +211,8 @@ int main(void)
 		cmocka_unit_test(test_ranks),
 		cmocka_unit_test(test_loop_in_a_thread),
 		cmocka_unit_test(test_behind_a_thread_that_passes_on),
+		cmocka_unit_test(test_cold_start),
+		cmocka_unit_test(test_readers_in_one_process),
 		cmocka_unit_test(test_own_reads_in_a_thread),
 		cmocka_unit_test(test_named),
 	};
