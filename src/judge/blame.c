@@ -256,10 +256,7 @@ bool blame_share(struct verdict *v, const struct case_file *c)
 	share_out(v, 1 - fmin(1, all / v->waited_s));
 	least = largest_blame(v);
 	sure = most == least;
-	if (!sure)
-		share_out(v, none_works(v));
-	else
-		share_out(v, 1 - fmin(1, longest / v->waited_s));
+	share_out(v, sure ? 1 - fmin(1, longest / v->waited_s) : none_works(v));
 	v->class = largest_blame(v);
 	if (locked && v->blame_pct[CLASS_LOCK] >= 100 * least_locked) {
 		v->class = CLASS_LOCK;

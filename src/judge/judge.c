@@ -320,7 +320,7 @@ void verdict_free(struct verdict *verdict)
 
 /* What is found out about a process of a run before anything is judged; by the index of its role. */
 struct candidate {
-	unsigned int workers, threads;
+	unsigned int workers;
 	uint64_t waits; /* hand-overs of its loop's thread */
 	double busy_s;  /* that thread: running, queueing, reading */
 	bool gpu;       /* it was seen to wait for one */
@@ -368,7 +368,6 @@ static int run_open(struct run *run)
 
 		if (!c)
 			continue;
-		c->threads++;
 		c->gpu = c->gpu || t->all.ns[LEDGER_GPU];
 		if (t->tid == role->tid)
 			c->busy_s = class_s(&t->all, LEDGER_CPU) +

@@ -6,6 +6,7 @@ import json
 import mmap
 import os
 import signal
+import threading
 import time
 
 DIRECT_BLOCK = 4096
@@ -39,6 +40,22 @@ def add_loop_options(parser):
     parser.add_argument("--seconds", type=float, default=8, help="that the loop takes")
     parser.add_argument("--step-ms", type=float, default=0, help="asleep: an accelerator's part of a step")
     parser.add_argument("--step-cpu-ms", type=float, default=0, help="of processor time, in Python")
+    parser.add_argument("--loop-in-thread", action="store_true", help="the first thread waits for its end")
+
+
+def run_loop(run, options):
+    """The whole of a script: in its first thread, or in another one."""
+    if not options.loop_in_thread:
+        run(options)
+        return
+    loop = threading.Thread(target=run, args=(options,))
+    loop.start()
+    loop.join()
+
+
+def taken_from(source_queue):
+    while True:
+        yield source_queue.get()
 
 
 class Source:

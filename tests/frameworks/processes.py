@@ -27,17 +27,12 @@ def put_all(samples, out):
         out.put(sample)
 
 
-def taken_from(source_queue):
-    while True:
-        yield source_queue.get()
-
-
 def shared_queue(options):
     """Whoever has a batch hands it over."""
     out = multiprocessing.Queue(options.prefetch)
     for number in range(options.workers):
         start(put_all, common.Source(options, number, options.workers).endless(), out)
-    return taken_from(out)
+    return common.taken_from(out)
 
 
 def only(options, **changed):
@@ -64,7 +59,7 @@ def out_of_order(options):
     out = multiprocessing.Queue(options.prefetch)
     for source in unlike_sources(options):
         start(put_all, source.endless(), out)
-    return taken_from(out)
+    return common.taken_from(out)
 
 
 def zipped(options):
@@ -73,7 +68,7 @@ def zipped(options):
     for source in unlike_sources(options):
         out = multiprocessing.Queue(options.prefetch)
         start(put_all, source.endless(), out)
-        loaders.append(taken_from(out))
+        loaders.append(common.taken_from(out))
     return zip(*loaders)
 
 
@@ -94,7 +89,7 @@ def locked(options):
 
     for number in range(options.workers):
         start(work, number)
-    return taken_from(out)
+    return common.taken_from(out)
 
 
 def turns(options):
@@ -116,7 +111,7 @@ def relay(options):
     """A thread of the trainer's own process stands in between, as the one that pins memory does."""
     batches, out = shared_queue(options), queue.Queue(options.prefetch)
     threading.Thread(target=put_all, args=(batches, out), daemon=True).start()
-    return taken_from(out)
+    return common.taken_from(out)
 
 
 def bursts(options):
@@ -132,7 +127,7 @@ def bursts(options):
 
     for number in range(options.workers):
         start(work, number)
-    return taken_from(out)
+    return common.taken_from(out)
 
 
 SOURCES = {}  # of an executor's process
@@ -169,7 +164,7 @@ def with_writer(step, options):
     handed = multiprocessing.Queue(4)
 
     def write():
-        for data in taken_from(handed):
+        for data in common.taken_from(handed):
             common.write_durably(options.writer, data)
 
     start(write)
@@ -211,14 +206,8 @@ def main():
     parser.add_argument("--writer", help="written by a child that the trainer hands data")
     parser.add_argument("--writer-every", type=int, default=50, help="steps")
     parser.add_argument("--checkpoint-kib", type=int, default=1024)
-    parser.add_argument("--loop-in-thread", action="store_true")
     options = parser.parse_args()
-    if options.loop_in_thread:
-        loop = threading.Thread(target=run, args=(options,))
-        loop.start()
-        loop.join()
-    else:
-        run(options)
+    common.run_loop(run, options)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 """A TensorFlow training loop: tf.data without any Python in it, a tf.function step or Keras' fit."""
 import argparse
 import os
-import threading
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -181,15 +180,9 @@ def main():
     parser.add_argument("--width", type=int, default=512)
     parser.add_argument("--rows", type=int, default=16, help="of a step's batch")
     parser.add_argument("--fit", action="store_true", help="Keras' loop")
-    parser.add_argument("--loop-in-thread", action="store_true")
     options = parser.parse_args()
     run = run_fit if options.fit else run_eager
-    if options.loop_in_thread:
-        loop = threading.Thread(target=run, args=(options,))
-        loop.start()
-        loop.join()
-    else:
-        run(options)
+    common.run_loop(run, options)
     common.leave()
 
 

@@ -32,17 +32,12 @@ def feed(source, out):
         out.put(sample)
 
 
-def taken_from(source_queue):
-    while True:
-        yield source_queue.get()
-
-
 def shared_queue(options):
     out = queue.Queue(options.prefetch)
     for number in range(options.workers):
         source = ThreadSource(options, number, options.workers)
         threading.Thread(target=feed, args=(source, out), daemon=True).start()
-    return taken_from(out)
+    return common.taken_from(out)
 
 
 def executor(options):
@@ -75,14 +70,8 @@ def main():
     parser.add_argument("--prefetch", type=int, default=4, help="batches ahead")
     parser.add_argument("--hash-ms", type=float, default=0, help="of processor time without the interpreter lock")
     parser.add_argument("--executor", action="store_true", help="a pool")
-    parser.add_argument("--loop-in-thread", action="store_true")
     options = parser.parse_args()
-    if options.loop_in_thread:
-        loop = threading.Thread(target=run, args=(options,))
-        loop.start()
-        loop.join()
-    else:
-        run(options)
+    common.run_loop(run, options)
 
 
 if __name__ == "__main__":

@@ -166,18 +166,12 @@ def main():
     parser.add_argument("--step-threads", type=int, default=2)
     parser.add_argument("--checkpoint", help="written after each step")
     parser.add_argument("--ranks", type=int, default=0, help="with torchrun")
-    parser.add_argument("--loop-in-thread", action="store_true")
     options = parser.parse_args()
     if options.ranks and "TORCHELASTIC_RUN_ID" not in os.environ:
         launch(options)
     if options.ranks:
         torch.distributed.init_process_group("gloo")
-    if options.loop_in_thread:
-        loop = threading.Thread(target=run, args=(options,))
-        loop.start()
-        loop.join()
-    else:
-        run(options)
+    common.run_loop(run, options)
 
 
 if __name__ == "__main__":
