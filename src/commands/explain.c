@@ -123,8 +123,17 @@ static void show_progress(const struct options *options, uint64_t ticks)
 		fprintf(stderr, "\r%.0f s ", (double)(ticks * options->interval_ns) / NS_PER_S);
 }
 
-static int print_report(struct session *session, const struct sample *from, const struct sample *to,
-			const struct stretches *stretches, struct fault *fault)
+/* All that is read in a run. */
+struct reading {
+	struct sample from, to;    /* of everything, at its ends */
+	struct sample ticks[2];    /* of threads, at intervals: the last two */
+	size_t tick;               /* how many so far */
+	const struct sample *last; /* of threads: `from`, then one of `ticks` */
+	struct follow follow;
+	struct stretches stretches;
+};
+
+static int print_report(struct session *session, const struct reading *reading, struct fault *fault)
 {
 	const struct options *options = session->options;
 	struct show_context context = { .source = "bpf",
@@ -133,13 +142,16 @@ static int print_report(struct session *session, const struct sample *from, cons
 					.interval_s = (double)options->interval_ns / NS_PER_S };
 	struct verdicts verdicts = { 0 };
 	struct report report;
-	int err = report_build(&report, from, to, options->target.all, &options->devices);
+	int err = report_build(&report, &reading->from, &reading->to, options->target.all,
+			       &options->devices);
 
 	if (!err) {
-		err = judge_all(&verdicts, stretches->list, stretches->count, options->trainer,
-				cpus_allowed());
+		report.limits = reading->follow.limits;
+		report.limits_count = reading->follow.limits_count;
+		err = judge_all(&verdicts, reading->stretches.list, reading->stretches.count,
+				options->trainer, cpus_allowed());
 		context.verdicts = &verdicts;
-		if (!err && options->trainer && !verdicts.count && stretches->count)
+		if (!err && options->trainer && !verdicts.count && reading->stretches.count)
 			log_warning("process %d of --trainer was not seen in the job",
 				    (int)options->trainer);
 		if (!err)
@@ -151,16 +163,6 @@ static int print_report(struct session *session, const struct sample *from, cons
 		return fault_set(fault, err, "cannot build the report: %s", strerror(-err));
 	return output_flush(&session->output, fault);
 }
-
-/* All that is read in a run. */
-struct reading {
-	struct sample from, to;    /* of everything, at its ends */
-	struct sample ticks[2];    /* of threads, at intervals: the last two */
-	size_t tick;               /* how many so far */
-	const struct sample *last; /* of threads: `from`, then one of `ticks` */
-	struct follow follow;
-	struct stretches stretches;
-};
 
 static void reading_free(struct reading *reading)
 {
@@ -226,7 +228,7 @@ static int run(struct session *session, struct reading *reading, struct fault *f
 		return err;
 	log_debug("%llu requests found their place in the table taken",
 		  (unsigned long long)bpf_source_spilled(session->source));
-	return print_report(session, &reading->from, &reading->to, &reading->stretches, fault);
+	return print_report(session, reading, fault);
 }
 
 int command_explain(int argc, char **argv)

@@ -1,11 +1,35 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "commands/follow.h"
 
+#include <errno.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 /* Roles are looked for in each of so many first intervals, then once in as many. */
-enum { OFTEN = 8, KEPT_ENDED = 1024 };
+enum { OFTEN = 8, KEPT_ENDED = 1024, KEPT_LIMITS = 64 };
+
+/* Keep what the system lets a process have; what was known of one that is gone stays. More trainers
+ * than are judged are not looked at. */
+static int look_at_limits(struct follow *follow, pid_t pid)
+{
+	struct limits limits, *more;
+	size_t i = 0;
+
+	while (i < follow->limits_count && follow->limits[i].pid != pid)
+		i++;
+	if (i == KEPT_LIMITS || limits_read(&limits, pid, ""))
+		return 0;
+	if (i == follow->limits_count) {
+		more = reallocarray(follow->limits, i + 1, sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		follow->limits = more;
+		follow->limits_count++;
+	}
+	follow->limits[i] = limits;
+	return 0;
+}
 
 static int assign(struct follow *follow, struct bpf_source *source)
 {
@@ -22,6 +46,8 @@ static int assign(struct follow *follow, struct bpf_source *source)
 		if (p && trainer)
 			bpf_source_assign(source, p->owner, p->start_boot_ns, trainer->owner,
 					  role->tid);
+		if (role->pid == role->trainer_pid && p)
+			err = look_at_limits(follow, role->pid);
 	}
 	return err;
 }
@@ -56,4 +82,7 @@ void follow_free(struct follow *follow)
 	loop_free(&follow->seen);
 	loop_free(&follow->last);
 	roles_free(&follow->roles);
+	free(follow->limits);
+	follow->limits = NULL;
+	follow->limits_count = 0;
 }

@@ -4,6 +4,7 @@
 #define WHYSTALL_COMMANDS_FOLLOW_H
 
 #include "collect/bpf_source.h"
+#include "collect/limits.h"
 #include "judge/roles.h"
 #include "model/loop.h"
 
@@ -13,6 +14,8 @@ struct follow {
 	struct loop seen; /* so far; of what has ended for a while at least */
 	struct loop last; /* the time between the last two samples */
 	struct roles roles;
+	struct limits *limits; /* of trainers, as last seen */
+	size_t limits_count;
 	unsigned int ticks;
 };
 

@@ -10,6 +10,7 @@
 
 #include "base/fault.h"
 #include "collect/device.h"
+#include "collect/limits.h"
 #include "model/io.h"
 #include "model/ledger.h"
 
@@ -123,6 +124,9 @@ struct report {
 	uint64_t
 		compat_sleeps; /* of 32-bit programs: other, since their system calls are not known */
 	struct thread_report *thread_rows; /* storage of processes[].thread_rows */
+	const struct limits
+		*limits; /* of trainers, where they are known; whoever sets them keeps them */
+	size_t limits_count;
 };
 
 /*

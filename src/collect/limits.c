@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "collect/limits.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+enum { TEXT_LEN = 16384, MOST_CPUS = 1 << 20 };
+
+/* The beginning of a file, up to the last whole line if it is longer. Returns false if it cannot be read. */
+static bool read_text(const char *path, char text[TEXT_LEN])
+{
+	size_t used = 0;
+	ssize_t n;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	while (used < TEXT_LEN - 1 && (n = read(fd, text + used, TEXT_LEN - 1 - used)) > 0)
+		used += (size_t)n;
+	close(fd);
+	text[used] = '\0';
+	if (used == TEXT_LEN - 1) {
+		char *end = strrchr(text, '\n');
+
+		text[end ? end - text : 0] = '\0';
+	}
+	return used > 0;
+}
+
+/* Read ROOT/FOLDER/NAME. */
+static bool read_in(const char *root, const char *folder, const char *name, char text[TEXT_LEN])
+{
+	char path[PATH_MAX];
+	int n = snprintf(path, sizeof(path), "%s%s/%s", root, folder, name);
+
+	return n > 0 && (size_t)n < sizeof(path) && read_text(path, text);
+}
+
+unsigned int limits_count_cpus(const char *list)
+{
+	unsigned int count = 0;
+
+	while (isdigit((unsigned char)*list)) {
+		char *end;
+		unsigned long first = strtoul(list, &end, 10), last = first;
+
+		if (*end == '-') {
+			list = end + 1;
+			if (!isdigit((unsigned char)*list))
+				return 0;
+			last = strtoul(list, &end, 10);
+		}
+		if (last < first || last >= MOST_CPUS)
+			return 0;
+		count += (unsigned int)(last - first) + 1;
+		if (count > MOST_CPUS)
+			return 0;
+		list = *end == ',' ? end + 1 : end;
+	}
+	return *list && !isspace((unsigned char)*list) ? 0 : count;
+}
+
+static void lower_cpus(struct limits *limits, double cpus)
+{
+	if (cpus > 0 && (limits->cpus <= 0 || cpus < limits->cpus))
+		limits->cpus = cpus;
+}
+
+static void lower_device(struct limits *limits, uint32_t device, double bytes_s)
+{
+	size_t i = 0;
+
+	while (i < limits->device_count && limits->devices[i].device != device)
+		i++;
+	if (i == LIMITED_DEVICES || bytes_s <= 0)
+		return;
+	if (i < limits->device_count && limits->devices[i].read_bytes_s <= bytes_s)
+		return;
+	limits->devices[i] = (struct device_limit){ .device = device, .read_bytes_s = bytes_s };
+	limits->device_count += i == limits->device_count;
+}
+
+/* "8:16 1048576" (blkio.throttle.read_bps_device) or "8:16 rbps=1048576 wbps=max ..." (io.max), a line each. */
+static void take_devices(struct limits *limits, char *text)
+{
+	char *next = text, *line;
+
+	while ((line = strsep(&next, "\n"))) {
+		const char *value = strstr(line, " rbps=");
+		unsigned int major, minor;
+		int at = 0;
+
+		if (sscanf(line, "%u:%u %n", &major, &minor, &at) != 2 || !at || major > 0xfff ||
+		    minor > 0xfffff)
+			continue;
+		value = value ? value + strlen(" rbps=") : line + at;
+		if (isdigit((unsigned char)*value))
+			lower_device(limits, major << 20 | minor, strtod(value, NULL));
+	}
+}
+
+/* "max 100000" or "200000 100000": microseconds of each so many. */
+static void take_quota(struct limits *limits, const char *text)
+{
+	unsigned long long quota, period;
+
+	if (sscanf(text, "%llu %llu", &quota, &period) == 2 && quota && period)
+		lower_cpus(limits, (double)quota / (double)period);
+}
+
+static void take_unified(struct limits *limits, const char *root, const char *folder)
+{
+	char text[TEXT_LEN];
+
+	if (read_in(root, folder, "io.max", text))
+		take_devices(limits, text);
+	if (read_in(root, folder, "cpu.max", text))
+		take_quota(limits, text);
+}
+
+static void take_cpu(struct limits *limits, const char *root, const char *folder)
+{
+	char quota[TEXT_LEN], period[TEXT_LEN];
+	double of, each;
+
+	if (!read_in(root, folder, "cpu.cfs_quota_us", quota) ||
+	    !read_in(root, folder, "cpu.cfs_period_us", period))
+		return;
+	of = strtod(quota, NULL); /* -1: none */
+	each = strtod(period, NULL);
+	if (of > 0 && each > 0)
+		lower_cpus(limits, of / each);
+}
+
+static void take_blkio(struct limits *limits, const char *root, const char *folder)
+{
+	char text[TEXT_LEN];
+
+	if (read_in(root, folder, "blkio.throttle.read_bps_device", text))
+		take_devices(limits, text);
+}
+
+/* Is this a word of a list with commas? */
+static bool has_word(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *at = list; (at = strstr(at, word)); at += len)
+		if ((at == list || at[-1] == ',') && (at[len] == '\0' || at[len] == ','))
+			return true;
+	return false;
+}
+
+/* Where the hierarchy of this controller is mounted; NULL: cgroup 2. Spaces and the like in it are not undone. */
+static bool find_mount(const char *root, const char *controller, char folder[PATH_MAX])
+{
+	char path[PATH_MAX], text[TEXT_LEN], *next = text, *line;
+
+	if (snprintf(path, sizeof(path), "%s/proc/self/mounts", root) >= (int)sizeof(path) ||
+	    !read_text(path, text))
+		return false;
+	while ((line = strsep(&next, "\n"))) {
+		const char *device = strsep(&line, " "), *at = strsep(&line, " ");
+		const char *type = strsep(&line, " "), *options = strsep(&line, " ");
+
+		if (!device || !at || !type || !options)
+			continue;
+		if (controller ? strcmp(type, "cgroup") == 0 && has_word(options, controller) :
+				 strcmp(type, "cgroup2") == 0)
+			return text_copy(folder, PATH_MAX, at);
+	}
+	return false;
+}
+
+/* Do something for a control group; `above`: and for those that it is in. */
+static void each_folder(struct limits *limits, const char *root, const char *controller,
+			const char *group, bool above,
+			void (*take)(struct limits *, const char *root, const char *folder))
+{
+	char mount[PATH_MAX], folder[PATH_MAX];
+	size_t len;
+	int n;
+
+	/* Outside of the namespace of control groups that whystall is in. */
+	if (group[0] != '/' || strstr(group, "/..") || !find_mount(root, controller, mount))
+		return;
+	n = snprintf(folder, sizeof(folder), "%s%s", mount, strcmp(group, "/") == 0 ? "" : group);
+	if (n < 0 || (size_t)n >= sizeof(folder))
+		return;
+	len = strlen(mount);
+	for (;;) {
+		char *slash;
+
+		take(limits, root, folder);
+		slash = strrchr(folder, '/');
+		if (!above || !slash || (size_t)(slash - folder) < len)
+			return;
+		*slash = '\0';
+	}
+}
+
+/* By each line of /proc/PID/cgroup: "4:cpu,cpuacct:/path", "0::/path". */
+static void take_groups(struct limits *limits, const char *root, char *text)
+{
+	char *next = text, *line;
+
+	while ((line = strsep(&next, "\n"))) {
+		const char *number = strsep(&line, ":"), *controllers = strsep(&line, ":");
+
+		if (!number || !controllers || !line)
+			continue;
+		if (!controllers[0])
+			each_folder(limits, root, NULL, line, true, take_unified);
+		if (has_word(controllers, "cpu"))
+			each_folder(limits, root, "cpu", line, true, take_cpu);
+		/* In version 1 a limit is that of one group, without those in it (blk-throttle.c, throtl_pd_init). */
+		if (has_word(controllers, "blkio"))
+			each_folder(limits, root, "blkio", line, false, take_blkio);
+	}
+}
+
+int limits_read(struct limits *limits, pid_t pid, const char *root)
+{
+	static const char field[] = "\nCpus_allowed_list:";
+	char folder[64], text[TEXT_LEN];
+	const char *allowed;
+
+	*limits = (struct limits){ .pid = pid };
+	snprintf(folder, sizeof(folder), "/proc/%d", pid);
+	/* One that has ended is in no control group any more: /proc says "/". */
+	if (!read_in(root, folder, "status", text) || strstr(text, "\nState:\tZ") ||
+	    strstr(text, "\nState:\tX"))
+		return -ESRCH;
+	allowed = strstr(text, field);
+	if (allowed) {
+		allowed += strlen(field);
+		lower_cpus(limits, limits_count_cpus(allowed + strspn(allowed, " \t")));
+	}
+	if (read_in(root, folder, "cgroup", text))
+		take_groups(limits, root, text);
+	return 0;
+}

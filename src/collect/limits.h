@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the system lets a process have: processors, and bytes a second of a disk. Sources: /proc/PID/status and the control
+ * groups that the process is in. All of it may be missing: then nothing is known, and nothing is taken to be limited.
+ */
+#ifndef WHYSTALL_COLLECT_LIMITS_H
+#define WHYSTALL_COLLECT_LIMITS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { LIMITED_DEVICES = 16 };
+
+struct device_limit {
+	uint32_t device; /* as in struct io_key */
+	double read_bytes_s;
+};
+
+struct limits {
+	pid_t pid;
+	double cpus; /* by affinity, cpuset and quota; 0: not known */
+	struct device_limit devices[LIMITED_DEVICES];
+	size_t device_count;
+};
+
+/*
+ * Read those of a process; `root` is put in front of /proc and of the folders of control groups ("" but in tests). Returns
+ * 0, or a negative errno if the process is not there.
+ */
+int limits_read(struct limits *limits, pid_t pid, const char *root);
+
+/* How many processors a list has, as in Cpus_allowed_list ("0-3,8"); 0 where it is not one. */
+unsigned int limits_count_cpus(const char *list);
+
+#endif

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What a process may have, by files as the kernel writes them. */
+#include "unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "collect/limits.h"
+
+enum { PID = 42 };
+
+static char root[64];
+
+/* With the folders that it is in. */
+static void put(const char *path, const char *text)
+{
+	char full[512];
+	FILE *f;
+
+	snprintf(full, sizeof(full), "%s%s", root, path);
+	for (char *at = strchr(full + strlen(root) + 1, '/'); at; at = strchr(at + 1, '/')) {
+		*at = '\0';
+		assert_true(mkdir(full, 0700) == 0 || errno == EEXIST);
+		*at = '/';
+	}
+	f = fopen(full, "w");
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+static int begin(void **unused)
+{
+	(void)unused;
+	strcpy(root, "/tmp/whystall-limits-XXXXXX");
+	if (!mkdtemp(root))
+		return -1;
+	put("/proc/self/mounts", "tmpfs /sys/fs/cgroup tmpfs rw 0 0\n"
+				 "cgroup /sys/fs/cgroup/cpu cgroup rw,cpu,cpuacct 0 0\n"
+				 "cgroup /sys/fs/cgroup/cpuset cgroup rw,cpuset 0 0\n"
+				 "cgroup /sys/fs/cgroup/blkio cgroup rw,blkio 0 0\n"
+				 "cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n");
+	put("/proc/42/status",
+	    "Name:\tx\nCpus_allowed:\tff\nCpus_allowed_list:\t0-3,8\nMems:\t0\n");
+	put("/proc/42/cgroup", "7:blkio:/job\n1:cpu,cpuacct:/a/b\n3:cpuset:/\n0::/job/inner\n");
+	return 0;
+}
+
+static int end(void **unused)
+{
+	char command[128];
+
+	(void)unused;
+	snprintf(command, sizeof(command), "rm -r %s", root);
+	return system(command);
+}
+
+static struct limits found(void)
+{
+	struct limits limits;
+
+	assert_int_equal(limits_read(&limits, PID, root), 0);
+	return limits;
+}
+
+static void test_lists(void **unused)
+{
+	(void)unused;
+	assert_int_equal(limits_count_cpus("0-3,8\n"), 5);
+	assert_int_equal(limits_count_cpus("0"), 1);
+	assert_int_equal(limits_count_cpus(""), 0);
+	assert_int_equal(limits_count_cpus("3-1"), 0);
+	assert_int_equal(limits_count_cpus("0-"), 0);
+	assert_int_equal(limits_count_cpus("0-99999999999"), 0);
+	assert_int_equal(limits_count_cpus("x"), 0);
+}
+
+static void test_nothing_is_limited(void **unused)
+{
+	struct limits limits = found();
+
+	(void)unused;
+	assert_float_equal(limits.cpus, 5, 1e-9);
+	assert_int_equal(limits.device_count, 0);
+	assert_true(limits_read(&limits, 43, root) < 0);
+}
+
+/* The least of a process's group and those that this is in. */
+static void test_processors(void **unused)
+{
+	(void)unused;
+	put("/sys/fs/cgroup/cpu/a/b/cpu.cfs_quota_us", "-1\n");
+	put("/sys/fs/cgroup/cpu/a/b/cpu.cfs_period_us", "100000\n");
+	assert_float_equal(found().cpus, 5, 1e-9);
+	put("/sys/fs/cgroup/cpu/a/cpu.cfs_quota_us", "250000\n");
+	put("/sys/fs/cgroup/cpu/a/cpu.cfs_period_us", "100000\n");
+	assert_float_equal(found().cpus, 2.5, 1e-9);
+	put("/sys/fs/cgroup/unified/job/cpu.max", "max 100000\n");
+	assert_float_equal(found().cpus, 2.5, 1e-9);
+	put("/sys/fs/cgroup/unified/job/cpu.max", "150000 100000\n");
+	assert_float_equal(found().cpus, 1.5, 1e-9);
+	/* Of another one. */
+	put("/sys/fs/cgroup/unified/other/cpu.max", "50000 100000\n");
+	assert_float_equal(found().cpus, 1.5, 1e-9);
+}
+
+static void test_devices(void **unused)
+{
+	struct limits limits;
+
+	(void)unused;
+	put("/sys/fs/cgroup/unified/job/io.max",
+	    "8:16 rbps=2097152 wbps=max riops=max wiops=120\n8:0 rbps=max wbps=1 riops=max wiops=max\n");
+	limits = found();
+	assert_int_equal(limits.device_count, 1);
+	assert_int_equal(limits.devices[0].device, 8 << 20 | 16);
+	assert_float_equal(limits.devices[0].read_bytes_s, 2097152, 1e-9);
+	put("/sys/fs/cgroup/unified/job/inner/io.max", "8:16 rbps=1048576 wbps=max\n");
+	put("/sys/fs/cgroup/blkio/job/blkio.throttle.read_bps_device",
+	    "7:3 500000\n8:16 9999999\n");
+	limits = found();
+	assert_int_equal(limits.device_count, 2);
+	assert_float_equal(limits.devices[0].read_bytes_s + limits.devices[1].read_bytes_s, 1548576,
+			   1e-9);
+	/* In version 1 only its own group's counts. */
+	put("/sys/fs/cgroup/blkio/blkio.throttle.read_bps_device", "7:3 5\n");
+	limits = found();
+	assert_float_equal(limits.devices[0].read_bytes_s + limits.devices[1].read_bytes_s, 1548576,
+			   1e-9);
+}
+
+/* More than there is room for, and what is none. */
+static void test_strange_files(void **unused)
+{
+	char text[8192] = "";
+	struct limits limits;
+
+	(void)unused;
+	for (int i = 0; i < 100; i++)
+		sprintf(text + strlen(text), "9:%d 1000\n", i);
+	put("/sys/fs/cgroup/blkio/job/blkio.throttle.read_bps_device", text);
+	assert_int_equal(found().device_count, LIMITED_DEVICES);
+	put("/sys/fs/cgroup/blkio/job/blkio.throttle.read_bps_device",
+	    "\n:\n9:1\n9:1 \n9:1 max\n99999:1 5\n9:1 -5\n9:1 0\nx");
+	put("/sys/fs/cgroup/unified/job/io.max", "8:16 rbps=\n8:16");
+	put("/sys/fs/cgroup/unified/job/inner/io.max", "");
+	put("/sys/fs/cgroup/unified/job/cpu.max", "0 0\n");
+	put("/sys/fs/cgroup/cpu/a/cpu.cfs_quota_us", "x");
+	limits = found();
+	assert_int_equal(limits.device_count, 0);
+	assert_float_equal(limits.cpus, 5, 1e-9);
+	/* A name that is longer than the room for it, and one that leads elsewhere. */
+	memset(text, 'a', sizeof(text) - 1);
+	memcpy(text, "0::/", 4);
+	text[sizeof(text) - 1] = '\0';
+	put("/proc/42/cgroup", text);
+	assert_int_equal(found().device_count, 0);
+	put("/sys/fs/cgroup/io.max", "8:16 rbps=1 wbps=max\n");
+	put("/proc/42/cgroup", "0::/..\n");
+	assert_int_equal(found().device_count, 0);
+	put("/proc/42/cgroup", "::::\n\n0:\n0::\n0");
+	assert_int_equal(found().device_count, 0);
+	put("/proc/44/status", "Name:\tx\nState:\tZ (zombie)\nCpus_allowed_list:\t0\n");
+	assert_true(limits_read(&limits, 44, root) < 0);
+	put("/proc/42/status", "Cpus_allowed_list");
+	assert_float_equal(found().cpus, 0, 1e-9);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_lists),         cmocka_unit_test(test_nothing_is_limited),
+		cmocka_unit_test(test_processors),    cmocka_unit_test(test_devices),
+		cmocka_unit_test(test_strange_files),
+	};
+
+	return cmocka_run_group_tests(tests, begin, end);
+}
