@@ -2,19 +2,15 @@
 #include "judge/advice.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "base/units.h"
+#include "judge/reads.h"
 #include "judge/where.h"
 
 static const double idle_below = 0.9;    /* of the processors: some are idle */
 static const double least_part_pct = 30; /* of the blame, for one of several causes */
 static const double least_lost = 0.5;    /* of the overlap */
 static const double above_block = 2;     /* waits of what the requests took */
-static const double most_growth =
-	1.15; /* of reads beside others, for a place that serves more at once */
-static const double least_class = 0.03; /* of the reads, for a mean to count */
-static const uint64_t fewest_reads = 5;
 static const double small_file_bytes = 256 << 10, small_read_bytes = 64 << 10;
 static const double least_opening = 0.01, much_opening = 0.3; /* of the waits for storage */
 static const uint64_t fewest_requests = 100;
@@ -99,51 +95,6 @@ static bool is_held_back(const struct adviser *a, const struct storage *s)
 	       s->waits_s > above_block * s->requests_s;
 }
 
-static bool has_reads(const struct concurrency_report *c, int beside, uint64_t all)
-{
-	return c->count[beside] >= fewest_reads &&
-	       (double)c->count[beside] >= least_class * (double)all;
-}
-
-/* How long reads took alone, and beside the most others; false where one of them was hardly seen. */
-static bool compare_reads(const struct concurrency_report *c, double *alone_s, double *beside_s)
-{
-	uint64_t all = 0;
-	int last = 0;
-
-	for (int k = 0; k < CONCURRENCY_CLASSES; k++)
-		all += c->count[k];
-	for (int k = 1; k < CONCURRENCY_CLASSES; k++)
-		if (has_reads(c, k, all))
-			last = k;
-	if (!last || !has_reads(c, 0, all))
-		return false;
-	*alone_s = c->mean_s[0];
-	*beside_s = c->mean_s[last];
-	return true;
-}
-
-/* At the mount that was waited for longest; where that is not known, at the device. */
-static bool find_reads(const struct adviser *a, double *alone_s, double *beside_s)
-{
-	struct where where[WHERE_MOST];
-	size_t count = where_find(where, a->verdict, a->report);
-
-	for (int device = 0; device < 2; device++)
-		for (size_t i = 0; i < count; i++) {
-			if (where[i].kind != (device ? WHERE_DEVICE : WHERE_MOUNT))
-				continue;
-			for (size_t k = 0; k < a->report->concurrency_count; k++) {
-				const struct concurrency_report *c = &a->report->concurrency[k];
-
-				if (c->device == device && strcmp(c->name, where[i].name) == 0)
-					return compare_reads(c, alone_s, beside_s);
-			}
-			break;
-		}
-	return false;
-}
-
 /* Many, opened one by one. That few bytes of each were read does not show that they are small: they could be large ones. */
 static void advise_packing(struct adviser *a, const struct storage *s)
 {
@@ -177,14 +128,14 @@ static void advise_workers(struct adviser *a, enum verdict_class cause)
 static void advise_more_reads(struct adviser *a)
 {
 	const struct verdict *v = a->verdict;
-	double alone_s = 0, beside_s = 0;
-	bool known = find_reads(a, &alone_s, &beside_s);
+	struct reads reads;
+	bool known = reads_compare(&reads, v, a->report);
 
-	if (known && beside_s <= most_growth * alone_s && v->input != INPUT_OWN && !is_crowded(v))
+	if (known && reads_serve_more(&reads) && v->input != INPUT_OWN && !is_crowded(v))
 		advise(a, reads_in_threads(v) ? ADVICE_PARALLEL_READS : ADVICE_MORE_WORKERS,
-		       CLASS_STORAGE, alone_s, beside_s);
-	else if (known && beside_s > most_growth * alone_s)
-		advise(a, ADVICE_FASTER_STORAGE, CLASS_STORAGE, alone_s, beside_s);
+		       CLASS_STORAGE, reads.alone_s, reads.beside_s);
+	else if (known && !reads_serve_more(&reads))
+		advise(a, ADVICE_FASTER_STORAGE, CLASS_STORAGE, reads.alone_s, reads.beside_s);
 	else
 		advise(a, ADVICE_FASTER_STORAGE, CLASS_STORAGE, 0, 0);
 }
@@ -224,16 +175,10 @@ static bool shares_interpreter(const struct verdict *v)
 		!(v->frameworks & (FRAMEWORK_TENSORFLOW | FRAMEWORK_DALI)));
 }
 
-/* At a time. Those that ended were replaced, if there are others; if not, nobody knows how many lived together: 0. */
-static unsigned int live_workers(const struct verdict *v)
-{
-	return v->replaced < v->workers ? v->workers - v->replaced : 0;
-}
-
 static void advise_on_runqueue(struct adviser *a)
 {
 	const struct verdict *v = a->verdict;
-	unsigned int workers = live_workers(v);
+	unsigned int workers = verdict_live_workers(v);
 	/* The trainer needs one, too. */
 	bool own = v->own_runqueue_s > v->waited_s && workers >= v->cpus;
 
@@ -335,8 +280,8 @@ static void advise_on_replaced(struct adviser *a)
 	const struct verdict *v = a->verdict;
 
 	/* More than the end of one epoch. */
-	if (v->replaced >= FEWEST_REPLACED && v->replaced >= 2 * live_workers(v) &&
-	    live_workers(v) && v->input == INPUT_PROCESSES)
+	if (v->replaced >= FEWEST_REPLACED && v->replaced >= 2 * verdict_live_workers(v) &&
+	    verdict_live_workers(v) && v->input == INPUT_PROCESSES)
 		advise(a, ADVICE_PERSISTENT_WORKERS, v->class, v->replaced, 0);
 }
 
@@ -357,4 +302,53 @@ size_t advice_find(struct advice list[ADVICE_MOST], const struct verdict *verdic
 	if (verdict->class < BLAME_CLASSES || verdict->class == CLASS_MIXED)
 		advise_on_replaced(&a);
 	return a.count;
+}
+
+/* The what-if that it rests on; CHANGES: none. */
+static enum what_if_change change_of(const struct advice *advice)
+{
+	switch (advice->kind) {
+	case ADVICE_MORE_WORKERS:
+	case ADVICE_PARALLEL_READS:
+		return CHANGE_WORKERS_X2;
+	case ADVICE_PREFETCH:
+		return CHANGE_PREFETCH;
+	case ADVICE_NO_LOCK:
+		return CHANGE_LOCK;
+	case ADVICE_MORE_PROCESSORS:
+		return CHANGE_RUNQUEUE;
+	case ADVICE_RAISE_LIMIT:
+	case ADVICE_PACK_FILES:
+	case ADVICE_READ_AHEAD:
+	case ADVICE_FASTER_STORAGE:
+		return CHANGE_STORAGE;
+	case ADVICE_LESS_CPU:
+		return CHANGE_CPU;
+	case ADVICE_MOVE_CHECKPOINTS:
+		return CHANGE_CHECKPOINT;
+	case ADVICE_CONNECTIONS:
+		return CHANGE_NETWORK;
+	default:
+		return CHANGES;
+	}
+}
+
+size_t advice_rate(struct advice list[ADVICE_MOST], size_t count, const struct what_ifs *what_ifs)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct what_if *told = what_if_of(what_ifs, change_of(&list[i]));
+		struct advice next = list[i];
+		size_t at = left;
+
+		next.speedup = told ? told->speedup : 0;
+		if (told && told->speedup < WHAT_IF_LEAST_GAIN && !told->at_least)
+			continue;
+		for (; at && list[at - 1].speedup < next.speedup; at--)
+			list[at] = list[at - 1];
+		list[at] = next;
+		left++;
+	}
+	return left;
 }

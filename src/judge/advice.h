@@ -4,6 +4,7 @@
 #define WHYSTALL_JUDGE_ADVICE_H
 
 #include "judge/judge.h"
+#include "judge/what_if.h"
 #include "model/report.h"
 
 /* In brackets: what `figure` and `other_figure` are. Seconds, bytes and processors. */
@@ -33,6 +34,7 @@ struct advice {
 	enum advice_kind kind;
 	enum verdict_class cause; /* the part of the blame that it is about */
 	double figure, other_figure;
+	double speedup; /* of the what-if that it rests on; 0: not known */
 };
 
 enum { ADVICE_MOST = 6 };
@@ -43,5 +45,11 @@ enum { ADVICE_MOST = 6 };
  */
 size_t advice_find(struct advice list[ADVICE_MOST], const struct verdict *verdict,
 		   const struct report *report);
+
+/*
+ * Set what each would bring, as far as that is told, and put the largest first; those of which it is not known stay in their
+ * order, behind. What would bring less than 3 % is left out. Returns how many are left.
+ */
+size_t advice_rate(struct advice list[ADVICE_MOST], size_t count, const struct what_ifs *what_ifs);
 
 #endif

@@ -108,8 +108,11 @@ static void add_producer(struct verdict *v, const struct case_file *c, size_t th
 
 	*p = (struct producer){ .tid = t->tid, .pid = t->pid, .busy_s = own_s(&t->all) };
 	for (unsigned int class = 0; class < LEDGER_CLASSES; class ++)
-		if (class_is_own(class))
+		if (class_is_own(class)) {
+			p->own_s[blame_class(class)] += class_s(&t->all, class);
 			add_blame(p, blame_class(class), part * class_s(&t->waiting, class));
+		}
+	p->own_s[CLASS_EXTERNAL] = class_s(&t->all, LEDGER_IPC) * part_external(c, thread);
 	p->locked_s = part * class_s(&t->waiting, LEDGER_LOCK) * part_locked(c, thread);
 	add_blame(p, CLASS_EXTERNAL,
 		  part * class_s(&t->waiting, LEDGER_IPC) * part_external(c, thread));
@@ -330,7 +333,7 @@ static bool is_timed(const struct case_file *c, size_t thread)
 	       waited - ended_lock_s(c, thread) >= least_timed * waited;
 }
 
-bool blame_interpreter_lock(const struct case_file *c, bool *trainer)
+double blame_interpreter_lock_s(const struct case_file *c, bool *trainer)
 {
 	double cpu = 0, queued = 0, waited = 0, ended = 0;
 	int threads = 0;
@@ -350,5 +353,7 @@ bool blame_interpreter_lock(const struct case_file *c, bool *trainer)
 		threads++;
 	}
 	return threads >= 2 && waited - ended >= least_timed * waited &&
-	       cpu + queued >= 0.85 * c->wall_s && cpu <= 1.08 * c->wall_s;
+			       cpu + queued >= 0.85 * c->wall_s && cpu <= 1.08 * c->wall_s ?
+		       cpu :
+		       0;
 }

@@ -30,8 +30,9 @@ double blame_overlap_lost(const struct verdict *v);
 /*
  * An interpreter's lock: threads of the trainer's process that each run and each wait for a lock, and together keep one
  * processor busy. Python's is waited for 5 ms at a time, so that many of these waits end by a timer; those of threads that
- * compute together (OpenMP, autograd) do not. `trainer`: does its loop wait for it too?
+ * compute together (OpenMP, autograd) do not. Returns how long these ran; 0: there is none. `trainer`: does its loop wait for it
+ * too?
  */
-bool blame_interpreter_lock(const struct case_file *c, bool *trainer);
+double blame_interpreter_lock_s(const struct case_file *c, bool *trainer);
 
 #endif

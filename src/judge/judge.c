@@ -209,7 +209,8 @@ static void decide(struct verdict *v, const struct case_file *c)
 	double told = waited_s > 0 ? fmin(1, (outside_s + inside_s) / waited_s) : 1;
 	bool with_trainer;
 
-	v->interpreter_lock = blame_interpreter_lock(c, &with_trainer);
+	v->interpreter_s = blame_interpreter_lock_s(c, &with_trainer);
+	v->interpreter_lock = v->interpreter_s > 0;
 	set_waited(v, c, c->clock_s - not_input_s - queued_after_s(c, not_input_s));
 	blame_find_producers(v, c);
 	set_confidence(v, told);
@@ -271,6 +272,9 @@ static void describe(struct verdict *v, const struct case_file *c, double cpus)
 	v->frameworks = c->process->frameworks;
 	v->own_write_s = writing_s(&c->thread->all);
 	v->own_runqueue_s = class_s(&c->thread->all, LEDGER_RUNQUEUE);
+	v->step_runqueue_s =
+		fmax(0, v->own_runqueue_s - class_s(&c->thread->waiting, LEDGER_RUNQUEUE));
+	v->own_cpu_s = class_s(&c->thread->all, LEDGER_CPU);
 	count_workers(v, c);
 }
 
@@ -309,6 +313,11 @@ int judge_stretch(struct verdict *verdict, const struct loop *stretch, pid_t tra
 		  double cpus)
 {
 	return judge_part(verdict, stretch, trainer, tid, cpus, true);
+}
+
+unsigned int verdict_live_workers(const struct verdict *verdict)
+{
+	return verdict->replaced < verdict->workers ? verdict->workers - verdict->replaced : 0;
 }
 
 void verdict_free(struct verdict *verdict)

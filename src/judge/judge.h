@@ -57,8 +57,9 @@ enum verdict_input {
 /* A thread that the trainer's waits depend on. */
 struct producer {
 	pid_t tid, pid;
-	double busy_s;     /* of the steady part: all but ipc and lock */
-	double on_clock_s; /* the same while the trainer waited */
+	double busy_s;               /* of the steady part: all but ipc and lock */
+	double own_s[BLAME_CLASSES]; /* that by class, and waits that were ended outside the job */
+	double on_clock_s;           /* the same while the trainer waited */
 	double locked_s; /* while the trainer waited: it waited for a lock that another producer held */
 	double blame_s[BLAME_CLASSES]; /* that by class */
 	bool critical;                 /* it worked nearly all of the time that any of them did */
@@ -84,17 +85,25 @@ struct verdict {
 	bool marked; /* the framework's own "next batch" tells what a wait for input is */
 	unsigned int frameworks; /* enum framework of collect/sample.h, a bit each */
 	bool interpreter_lock;   /* threads of one process keep one processor busy, by turns */
+	double interpreter_s;    /* how long these ran */
 	unsigned int
 		workers; /* processes, or threads of its own, that make its input, idle ones included */
 	unsigned int replaced; /* workers that ended in the steady part */
 	double cpus;           /* that the job may use */
 	double busy_cpus;      /* that the job kept busy, in the steady part, on average */
 	double own_write_s; /* the loop's thread: writing and opening files, of the steady part */
-	double own_runqueue_s; /* likewise, waiting for a processor */
-	double overlap_lost;   /* 0: batches are made ahead, 1: trainer and producers take turns */
+	double own_runqueue_s;  /* likewise, waiting for a processor */
+	double step_runqueue_s; /* the part of it that is no wait for input */
+	double own_cpu_s;       /* likewise, running */
+	double overlap_lost;    /* 0: batches are made ahead, 1: trainer and producers take turns */
 	struct producer *producers; /* the busiest on the clock first */
 	size_t producer_count;
 };
+
+/*
+ * Workers at a time. Those that ended were replaced, if there are others; if not, nobody knows how many lived together: 0.
+ */
+unsigned int verdict_live_workers(const struct verdict *verdict);
 
 /*
  * Judge the steady part of one trainer's run. `cpus`: processors that the job may use. Returns 0 or -ENOMEM; free the
