@@ -10,6 +10,7 @@
 #include "show/ledger_json.h"
 #include "show/show.h"
 #include "show/verdict.h"
+#include "show/what_if.h"
 #include "version.h"
 
 static void add_tool(struct json_builder *b, const struct show_context *context)
@@ -276,7 +277,10 @@ int show_report_json(FILE *out, const struct report *report, const struct show_c
 	for (size_t i = 0; i < report->device_count; i++)
 		add_device(&b, list, &report->devices[i]);
 	add_loss(&b, &report->loss);
-	if (context->debug && report->has_ledger)
+	if (context->debug && report->has_ledger) {
 		show_debug_json(&b, report);
+		if (context->verdicts)
+			show_untold_json(&b, context->verdicts, report);
+	}
 	return json_finish(&b, out, false);
 }

@@ -10,6 +10,7 @@
 #include "show/metrics.h"
 #include "show/show.h"
 #include "show/verdict.h"
+#include "show/what_if.h"
 
 /* Histograms are drawn for this many processes, those that moved the most bytes. */
 enum { HISTOGRAM_PROCESSES = 3, TEXT_FILES = 3, BAR_WIDTH = 40, NAME_LEN = 80, PATH_LEN = 1024 };
@@ -253,7 +254,10 @@ int show_report_text(FILE *out, const struct report *report, const struct show_c
 	print_histograms(out, report);
 	print_devices(out, report);
 	print_loss(out, &report->loss);
-	if (context->debug && report->has_ledger)
+	if (context->debug && report->has_ledger) {
 		show_debug_text(out, report);
+		if (context->verdicts)
+			show_untold_text(out, context->verdicts, report);
+	}
 	return err;
 }

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "show/metrics.h"
+#include "show/what_if.h"
 #include "show/words.h"
 
 enum { COMM_TEXT_LEN = 4 * COMM_LEN, PATH_LEN = 256 };
@@ -149,13 +150,22 @@ static void print_where(FILE *out, const struct evidence *e, const struct report
 static void print_advice(FILE *out, const struct verdict *v, const struct report *report)
 {
 	struct advice list[ADVICE_MOST];
+	struct what_ifs what_ifs;
 	size_t count = advice_find(list, v, report);
+
+	what_if_find(&what_ifs, v, report);
+	show_what_if_text(out, &what_ifs, v);
+	count = advice_rate(list, count, &what_ifs);
 
 	for (size_t i = 0; i < count; i++) {
 		struct advice_words words;
 
 		advice_describe(&words, &list[i], v);
-		fprintf(out, "  do: %s; because %s\n", words.what, words.because);
+		fprintf(out, "  do: %s; because %s", words.what, words.because);
+		if (list[i].speedup > 0)
+			fprintf(out, "; predicted: %.*fx", list[i].speedup < 1.95 ? 2 : 1,
+				list[i].speedup);
+		fprintf(out, "\n");
 	}
 }
 
@@ -252,7 +262,11 @@ static void add_advice(struct json_builder *b, json_t *row, const struct verdict
 {
 	json_t *list = json_open_array(b, row, metrics[M_ADVICE].key);
 	struct advice advice[ADVICE_MOST];
+	struct what_ifs what_ifs;
 	size_t count = advice_find(advice, v, report);
+
+	what_if_find(&what_ifs, v, report);
+	count = advice_rate(advice, count, &what_ifs);
 
 	for (size_t i = 0; i < count; i++) {
 		json_t *entry = json_open_object(b, list, NULL);
@@ -261,6 +275,10 @@ static void add_advice(struct json_builder *b, json_t *row, const struct verdict
 		advice_describe(&words, &advice[i], v);
 		json_add_text(b, entry, metrics[M_DO].key, words.what);
 		json_add_text(b, entry, metrics[M_BECAUSE].key, words.because);
+		if (advice[i].speedup > 0)
+			json_add_real(b, entry, metrics[M_SPEEDUP].key, advice[i].speedup);
+		else
+			json_add_null(b, entry, metrics[M_SPEEDUP].key);
 	}
 }
 
@@ -279,6 +297,7 @@ static void add_verdict(struct json_builder *b, json_t *list, const struct verdi
 	const struct process_report *process = words_find_process(report, v->pid);
 	json_t *row = json_open_object(b, list, NULL);
 	bool known = v->class != CLASS_UNKNOWN;
+	struct what_ifs what_ifs;
 	struct evidence e;
 
 	evidence_collect(&e, v, report);
@@ -306,6 +325,8 @@ static void add_verdict(struct json_builder *b, json_t *list, const struct verdi
 	list = json_open_array(b, row, metrics[M_EVIDENCE].key);
 	for (size_t i = 0; i < e.count; i++)
 		json_append_text(b, list, e.lines[i]);
+	what_if_find(&what_ifs, v, report);
+	show_what_if_json(b, row, &what_ifs);
 	add_advice(b, row, v, report);
 }
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 import time
 
 import pytest
@@ -83,6 +84,38 @@ def test_starved_by_storage(verdict_on, fuse_file):
     assert "use more workers (2 now)" in advised(verdict)  # each read takes 5 ms, however many there are
 
 
+# {change: options with which it is really so}
+REALLY = {"storage": ["--reads", 0], "workers_x2": ["--workers", 4]}
+
+
+def test_what_if(whystall, fuse_file):
+    """Said after one run, against the same loop really run without its reads, and with twice the workers."""
+    def rate(output):
+        told = json.loads(output)
+        return told["batches"] / told["loop_s"]
+
+    options = ["--file", str(fuse_file(20000)), "--reads", 1, "--step-ms", 3, "--seconds", 8]
+    report, output = whystall.traced("--", *helpers.workload("loader.py"), *map(str, options))
+    (verdict,) = report.data["verdicts"]
+    said = {entry["change"]: entry for entry in verdict["what_if"]}
+    assert [entry["speedup"] for entry in verdict["what_if"]] \
+        == sorted((entry["speedup"] for entry in said.values()), reverse=True)
+    assert said["storage"]["bound_by"] == "trainer" and said["workers_x2"]["bound_by"] == "device"
+    (more_workers,) = verdict["advice"]
+    assert more_workers["speedup"] == said["workers_x2"]["speedup"]
+    for change, changed in REALLY.items():
+        done = subprocess.run([*helpers.workload("loader.py"), *map(str, options + changed)], check=True,
+                              stdout=subprocess.PIPE, text=True)
+        assert said[change]["speedup"] == pytest.approx(rate(done.stdout) / rate(output), rel=0.15), change
+
+
+def test_what_if_a_serial_server_had_more_workers(verdict_on, fuse_file):
+    """It looks like a slow one to whoever counts waits only: nothing is said of more workers."""
+    verdict = verdict_on("--file", fuse_file(5000, serial=True), "--reads", 1, "--step-ms", 1)
+    told = {entry["change"] for entry in verdict["what_if"] if entry["speedup"] >= 1.03}
+    assert "storage" in told and "workers_x2" not in told
+
+
 def test_starved_by_a_serial_server(verdict_on, fuse_file):
     """More workers would wait for one another."""
     verdict = verdict_on("--file", fuse_file(5000, serial=True), "--reads", 1, "--step-ms", 1)
@@ -100,6 +133,9 @@ def test_starved_by_an_io_limit(verdict_on, mounted_loop, throttle):
     assert pct_of(verdict, "device")[mounted_loop.name] >= 80
     assert any("device p99" in line and "above the block layer" in line for line in verdict["evidence"])
     assert "I/O limit" in advised(verdict)[0]
+    said = {entry["change"]: entry for entry in verdict["what_if"]}
+    assert said["workers_x2"]["speedup"] < 1.1 and said["workers_x2"]["bound_by"] == "limit"
+    assert said["storage"]["speedup"] > 2
     assert not any("more workers" in line for line in advised(verdict))
 
 
@@ -270,3 +306,6 @@ def test_in_text(whystall, fuse_file):
     end = lines.index("", at)
     assert any(line.startswith(f"  where: {file.parent} ") for line in lines[at:end])
     assert any(line.startswith("  do: use more workers") and "; because " in line for line in lines[at:end])
+    (what_if,) = (line for line in lines[at:end] if line.startswith("  what if: "))
+    assert "storage free: " in what_if and "(then the trainer's own step binds)" in what_if
+    assert "4 workers instead of 2: " in what_if

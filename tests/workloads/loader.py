@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 """A training loop whose waiting is known: workers read and compute, a trainer takes batches and steps. Prints one line:
-its PID, how long the loop took, and how long it waited for batches, without what it ran meanwhile.
+its PID, how long the loop took and for how many batches, and how long it waited for these, without what it ran meanwhile.
 """
 import argparse
 import contextlib
@@ -125,18 +125,19 @@ def train(args):
     prepare(args)
     loader = open_loader(args)
     loader.get()  # the first one is start-up
-    waited = 0.0
+    waited, count = 0.0, 0
     start = time.monotonic()
     while time.monotonic() - start < args.seconds:
         begin, ran = time.monotonic(), time.thread_time()
         loader.get()
+        count += 1
         waited += time.monotonic() - begin - (time.thread_time() - ran)
         spin(args.step_cpu_ms / 1000)
         if args.step_ms:
             time.sleep(args.step_ms / 1000)
         if args.checkpoint:
             save(args)
-    return time.monotonic() - start, waited
+    return time.monotonic() - start, waited, count
 
 
 def main():
@@ -160,8 +161,8 @@ def main():
     parser.add_argument("--batch-bytes", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=5)
     args = parser.parse_args()
-    loop_s, waited_s = train(args)
-    print(json.dumps({"pid": os.getpid(), "loop_s": loop_s, "waited_s": waited_s}), flush=True)
+    loop_s, waited_s, count = train(args)
+    print(json.dumps({"pid": os.getpid(), "loop_s": loop_s, "waited_s": waited_s, "batches": count}), flush=True)
     if args.threads or args.batches:
         os._exit(0)
 
