@@ -15,8 +15,10 @@ static const double most_off = 1.1;      /* of the loop: what the model may make
 static const double full_share = 0.8;    /* of the processors, or a limit: it holds the loop back */
 static const double much_pct = 0.2;      /* of the producers' time */
 static const double much_locked = 0.1;   /* likewise */
-static const double least_part = 0.01;   /* of the loop, to be worth a word */
-static const double least_lost = 0.1;    /* of the overlap */
+static const double least_computing = 0.1; /* likewise */
+static const double much_queued = 0.1;     /* likewise */
+static const double least_part = 0.01;     /* of the loop, to be worth a word */
+static const double least_lost = 0.1;      /* of the overlap */
 static const double single_pool = 1.05;
 /* Measured: how much two sides near balance add to one another falls with what lies in store between them. */
 static const double norm = 8, norm_by_worker = 4, norm_of_crowd = 4;
@@ -297,8 +299,8 @@ static struct removal removal_of(const struct model *m, enum what_if_change chan
 		break;
 	case CHANGE_CPU:
 		removed.part[CLASS_CPU] = 1;
-		/* Where processors are short, nobody waits for one any more. */
-		if (m->cpus >= full_share * m->loop)
+		/* Who computes waits for a processor when it loses it, to its own job or to others. */
+		if (m->cpus >= full_share * m->loop || share_of(m, CLASS_CPU) > least_computing)
 			removed.part[CLASS_RUNQUEUE] = 1;
 		break;
 	case CHANGE_RUNQUEUE:
@@ -413,7 +415,7 @@ static enum what_if_untold doubt(const struct teller *t, enum what_if_change cha
 		if (!serves_more(t))
 			return UNTOLD_SERVING;
 	}
-	if (more && share_of(m, CLASS_RUNQUEUE) > much_pct)
+	if (more && share_of(m, CLASS_RUNQUEUE) > much_queued)
 		return UNTOLD_QUEUED;
 	if (more && is_pool_unclear(m))
 		return UNTOLD_POOL;

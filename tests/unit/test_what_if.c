@@ -249,6 +249,7 @@ static void test_processors(void **unused)
 	}
 	find(&w);
 	assert_float_equal(speedup(&w, CHANGE_RUNQUEUE), 20. / 12, 0.001);
+	assert_float_equal(speedup(&w, CHANGE_CPU), 5, 0.001);
 	expect_untold(&w, CHANGE_WORKERS_X2, UNTOLD_QUEUED);
 	verdict_free(&w.v);
 }
