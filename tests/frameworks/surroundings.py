@@ -76,6 +76,15 @@ def fuse(delay_us, mebibytes=64, kibibytes=0, serial=False):
     return put
 
 
+def memory(mebibytes=64, kibibytes=0):
+    """{file}: as in fuse(), in memory: what a warm page cache comes to."""
+    def put(place):
+        path = place.folder("/dev/shm" if os.path.isdir("/dev/shm") else None) / "disk.img"
+        path.write_bytes(bytes(kibibytes << 10 or mebibytes * MIB))
+        place.names["file"] = path
+    return put
+
+
 def loop_mount(place, mebibytes):
     """An ext4 file system on a loop device on memory: its folder, and the device's number."""
     need("losetup", "mkfs.ext4", "umount")
