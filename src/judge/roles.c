@@ -302,16 +302,31 @@ static int find_fed(const struct roles *roles, const struct loop *loop, const st
 	return err;
 }
 
+/* How often a thread was woken by another one. */
+static uint64_t waits_for(const struct loop *loop, const struct ends *ends, size_t thread,
+			  size_t other)
+{
+	const struct links *links = &ends->by_wakee;
+	uint64_t waits = 0;
+
+	for (size_t k = links->first[thread]; k < links->first[thread + 1]; k++)
+		if (ends->waker[links->list[k]] == (ssize_t)other)
+			waits += loop->edges[links->list[k]].waits;
+	return waits;
+}
+
 /*
  * Does the first thread of a process do something with what it is fed, about as often as this one is fed directly? A thread that
- * passes batches on is, and one that computes with the first one is not.
+ * passes batches on is, and one that computes with the first one is not. Or does it ask this one for them? While it always finds
+ * some it waits for nobody, and the manager of a pool waits for it.
  */
-static bool is_loop_of_first(const struct loop *loop, const struct fed *fed, size_t first,
-			     size_t thread)
+static bool is_loop_of_first(const struct loop *loop, const struct ends *ends,
+			     const struct fed *fed, size_t first, size_t thread)
 {
 	uint64_t waits = fed[first].direct ? fed[first].direct : fed[first].waits;
+	uint64_t asked = fed[thread].direct ? waits_for(loop, ends, thread, first) : 0;
 
-	return waits && waits >= fed[thread].direct / MOST_TO_ONE &&
+	return waits + asked && waits + asked >= fed[thread].direct / MOST_TO_ONE &&
 	       own_s(&loop->threads[first].all) >= least_of_loop * wall_s(loop);
 }
 
@@ -332,7 +347,7 @@ static bool is_better(const struct loop *loop, const struct fed *fed, size_t thr
  * fed, the one that reads itself.
  */
 static void choose_threads(const struct roles *roles, const struct loop *loop,
-			   const struct fed *fed)
+			   const struct ends *ends, const struct fed *fed)
 {
 	double wall = wall_s(loop);
 
@@ -346,7 +361,7 @@ static void choose_threads(const struct roles *roles, const struct loop *loop,
 		    own_s(&t->all) < least_of_loop * wall)
 			continue;
 		looks_on = own_s(&loop->threads[first].all) < least_of_loop * wall;
-		if (is_loop_of_first(loop, fed, (size_t)first, i))
+		if (is_loop_of_first(loop, ends, fed, (size_t)first, i))
 			continue;
 		if (!fed[i].waits && (!looks_on || reading_s(&t->all) <= LEAST_BUSY * wall))
 			continue;
@@ -367,7 +382,7 @@ static int find_threads(const struct roles *roles, const struct loop *loop)
 	if (!err)
 		err = find_fed(roles, loop, &ends, fed);
 	if (!err)
-		choose_threads(roles, loop, fed);
+		choose_threads(roles, loop, &ends, fed);
 	for (size_t i = 0; !err && i < roles->count; i++) {
 		ssize_t at = loop_find_thread(loop, roles->list[i].tid);
 

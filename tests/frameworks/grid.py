@@ -94,6 +94,8 @@ PROCESSES = [
          (fuse(8000),)),
     Case("bursts", "processes.py --shape bursts --file {file} --reads 20 --step-ms 2", "storage", (fuse(5000),),
          sample=True),
+    Case("executor-fed", "processes.py --shape executor --prefetch 16 --workers 4 --file {file} --reads 2 --cpu-ms 1 "
+         "--step-ms 10", "not-input-bound", (fuse(4000),)),
     Case("network", "processes.py --url {url} --step-ms 1", "network", (object_server(10),), sample=True),
     Case("checkpoint", "processes.py --cpu-ms 0.1 --step-ms 0.1 --checkpoint {folder}/model --checkpoint-kib 2048",
          "checkpoint", (real_folder,), sample=True, share=False),  # it waits for less than a millisecond between writes

@@ -126,6 +126,25 @@ static void test_behind_a_thread_that_passes_on(void **unused)
 	roles_free(&roles);
 }
 
+/* The manager of a pool waits for its workers, and for calls of the loop, which always finds results. */
+static void test_fed_by_a_pool(void **unused)
+{
+	struct built b;
+	struct roles roles;
+
+	(void)unused;
+	begin_empty(&b, 20);
+	add_process(&b, TRAINER, 0);
+	spend(add_thread(&b, TRAINER, TRAINER), LEDGER_SLEEP, 19, 0);
+	spend(add_thread(&b, 101, TRAINER), LEDGER_CPU, 1, 0);
+	add(&b, 200, TRAINER);
+	add_edge(&b, 101, 200, 12);
+	add_edge(&b, 101, TRAINER, 6);
+	roles = found(&b, 0);
+	check(&roles, TRAINER, TRAINER, TRAINER);
+	roles_free(&roles);
+}
+
 /* The first thread has read modules for long, is fed by a worker, and wakes a thread that computes with it. */
 static void test_cold_start(void **unused)
 {
@@ -211,6 +230,7 @@ int main(void)
 		cmocka_unit_test(test_ranks),
 		cmocka_unit_test(test_loop_in_a_thread),
 		cmocka_unit_test(test_behind_a_thread_that_passes_on),
+		cmocka_unit_test(test_fed_by_a_pool),
 		cmocka_unit_test(test_cold_start),
 		cmocka_unit_test(test_readers_in_one_process),
 		cmocka_unit_test(test_own_reads_in_a_thread),
