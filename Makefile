@@ -11,9 +11,12 @@ MANDIR ?= $(PREFIX)/share/man
 BUILD := build
 # Kernels for `make check-vm`: the beginnings of versions.
 KERNELS ?= 6.1 6.12 7
-# `make check-frameworks`: FULL=1 for the whole grid, CASES=GLOB for the cases with such names.
+# `make check-frameworks`: FULL=1 for the whole grid, CASES=GLOB for the cases with such names. Without CASES the what-ifs
+# are compared too, of so many LOADS that are drawn with SEED.
 FULL ?=
 CASES ?=
+LOADS ?= $(if $(filter-out 0,$(FULL)),40,6)
+SEED ?= 8
 
 CC ?= cc
 CLANG ?= clang
@@ -78,8 +81,9 @@ check-vm:
 check-frameworks:
 	@scripts/setup check
 	@$(MAKE) --no-print-directory all tests
-	@python=$$(scripts/frameworks) && tests/frameworks/run $(if $(filter-out 0,$(FULL)),--full) \
-		$(if $(CASES),--cases '$(CASES)') "$$python"
+	@python=$$(scripts/frameworks) && status=0; \
+	tests/frameworks/run $(if $(filter-out 0,$(FULL)),--full) $(if $(CASES),--cases '$(CASES)') "$$python" || status=1; \
+	$(if $(CASES),,tests/frameworks/what_if --count $(LOADS) --seed $(SEED) "$$python" || status=1;) exit $$status
 
 lint:
 	@scripts/setup check
