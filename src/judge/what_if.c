@@ -21,7 +21,7 @@ static const double least_part = 0.01;     /* of the loop, to be worth a word */
 static const double least_lost = 0.1;      /* of the overlap */
 static const double single_pool = 1.05;
 /* Measured: how much two sides near balance add to one another falls with what lies in store between them. */
-static const double norm = 8, norm_by_worker = 4, norm_of_crowd = 4;
+static const double norm_by_worker = 8, norm_of_crowd = 4;
 
 /* The loop as two sides, seconds of its steady part. */
 struct model {
@@ -32,8 +32,9 @@ struct model {
 	double limit;              /* by bytes, as long as its limit lets it take */
 	double own[BLAME_CLASSES]; /* of all producers */
 	double all, at_once,
-		locked; /* their sum; how many worked while the trainer waited; waits for locks */
-	double exponent;
+		locked;  /* their sum; how many worked while the trainer waited; waits for locks */
+	double in_store; /* workers, each with batches of its own in store */
+	bool crowd;      /* more threads that run or want to than there are processors */
 	double processors;
 	double limit_bytes_s;
 	bool chain; /* one producer holds up all */
@@ -46,13 +47,13 @@ struct after {
 	enum what_if_bound bound;
 };
 
-static double two_sides(const struct model *m, double a, double b)
+static double two_sides(const struct model *m, const struct removal *removed, double a, double b)
 {
+	double p = m->crowd ? norm_of_crowd :
+			      norm_by_worker * m->in_store * (1 + removed->more_workers);
 	double top = fmax(a, b);
 
-	return top > 0 ? top * pow(pow(a / top, m->exponent) + pow(b / top, m->exponent),
-				   1 / m->exponent) :
-			 0;
+	return top > 0 ? top * pow(pow(a / top, p) + pow(b / top, p), 1 / p) : 0;
 }
 
 static const struct limits *limits_of(const struct report *report, pid_t pid)
@@ -184,16 +185,12 @@ static void add_producers(struct model *m)
 	m->locked = on_clock + m->locked > 0 ? m->locked / (on_clock + m->locked) : 0;
 }
 
-/* A crowd: more threads that run or want to than there are processors. */
-static double exponent_of(const struct model *m)
+static bool is_crowd(const struct model *m)
 {
 	double wanted =
 		m->own[CLASS_CPU] + m->own[CLASS_RUNQUEUE] + m->v->own_cpu_s + m->v->own_runqueue_s;
 
-	if (m->cpus >= full_share * m->loop && wanted > m->processors * m->loop)
-		return norm_of_crowd;
-	/* Where it is not known how many lived together: as many as worked. */
-	return fmax(norm, norm_by_worker * fmax(verdict_live_workers(m->v), floor(m->at_once)));
+	return m->cpus >= full_share * m->loop && wanted > m->processors * m->loop;
 }
 
 static double other_side(double make, double cpus, double interpreter, double limit)
@@ -219,9 +216,12 @@ static void build(struct model *m, const struct verdict *v, const struct report 
 	m->limit = m->all > 0 || v->input == INPUT_OWN ?
 			   limited_s(v, report, limits, &m->limit_bytes_s) :
 			   0;
-	m->exponent = exponent_of(m);
+	/* Where it is not known how many lived together: as many as worked. */
+	m->in_store = fmax(1, fmax(verdict_live_workers(v), floor(m->at_once)));
+	m->crowd = is_crowd(m);
 	m->make = making_s(m, &nothing);
-	m->now = two_sides(m, m->step, other_side(m->make, m->cpus, m->interpreter, m->limit));
+	m->now = two_sides(m, &nothing, m->step,
+			   other_side(m->make, m->cpus, m->interpreter, m->limit));
 	shorter = fmin(m->step, fmax(m->make, m->limit));
 	m->turns = m->make > 0 && shorter > 0 ? fmin(1, fmax(0, m->loop - m->now) / shorter) : 0;
 	/* What neither side explains stays, whatever is removed. */
@@ -266,7 +266,7 @@ static struct after without(const struct model *m, const struct removal *removed
 	double turns = m->turns * (1 - fmax(removed->turns, removed->checkpoints));
 
 	return (struct after){
-		.loop = two_sides(m, step, other_side(make, cpus, interpreter, limit)) +
+		.loop = two_sides(m, removed, step, other_side(make, cpus, interpreter, limit)) +
 			turns * fmin(step, fmax(make, limit)) + m->rest,
 		.bound = bound_of(m, removed, step, make, cpus, interpreter, limit),
 	};
@@ -477,9 +477,10 @@ void what_if_find(struct what_ifs *what_ifs, const struct verdict *verdict,
 	build(&t.model, verdict, report);
 	what_ifs->cpus = t.model.processors;
 	what_ifs->limit_bytes_s = t.model.limit_bytes_s;
-	if (verdict->interpreter_lock && !verdict->share_known && verdict->workers)
-		/* One thread at a time, however many there are. */
-		tell(&t, CHANGE_WORKERS_X2, 1, BOUND_PRODUCERS);
+	if (verdict->interpreter_lock && !verdict->share_known)
+		/* One thread at a time, however many there are: at best one runs all the time. */
+		tell(&t, CHANGE_WORKERS_X2, fmax(1, verdict->steady_s / verdict->interpreter_s),
+		     BOUND_PRODUCERS);
 	if (verdict->class == CLASS_UNKNOWN || !verdict->share_known || verdict->steady_s <= 0)
 		tell_none(&t, UNTOLD_CLASS);
 	else if (verdict->class == CLASS_EXTERNAL)

@@ -142,7 +142,7 @@ static void test_storage(void **unused)
 	verdict_free(&w.v);
 }
 
-/* Two sides of 10 s: by the norm of a single worker 10.9 s, of four 10.44 s (2 to the power of 1/16). */
+/* Two sides of 10 s: by the norm of a single worker 10.9 s, of four 10.22 s (2 to the power of 1/32). */
 static void test_norm(void **unused)
 {
 	struct whole w;
@@ -153,13 +153,13 @@ static void test_norm(void **unused)
 	find(&w);
 	assert_float_equal(speedup(&w, CHANGE_CPU), 1.0905, 0.001);
 	verdict_free(&w.v);
-	begin(&w, 10.4427, 0.9);
+	begin(&w, 10.2190, 0.9);
 	for (pid_t pid = 200; pid < 204; pid++)
 		add_worker(&w, pid, 0, 10, 0.09);
-	w.b.threads[0].all.ns[LEDGER_SLEEP] = ns(9.5427);
+	w.b.threads[0].all.ns[LEDGER_SLEEP] = ns(9.3190);
 	find(&w);
-	/* Four processors: C is 10 s. Without it the step's 9.54 s are left. */
-	assert_float_equal(speedup(&w, CHANGE_CPU), 1.0943, 0.001);
+	/* Four processors: C is 10 s. Without it the step's 9.32 s are left. */
+	assert_float_equal(speedup(&w, CHANGE_CPU), 1.0966, 0.001);
 	verdict_free(&w.v);
 }
 
@@ -311,7 +311,7 @@ static void test_lock(void **unused)
 	set_latencies(&w, 0.01, 0.01);
 	find(&w);
 	/* 5 s of reading each, and 4 s of steps. */
-	assert_float_equal(speedup(&w, CHANGE_LOCK), 20 / pow(pow(5, 16) + pow(4, 16), 1 / 16.),
+	assert_float_equal(speedup(&w, CHANGE_LOCK), 20 / pow(pow(5, 32) + pow(4, 32), 1 / 32.),
 			   0.01);
 	assert_int_equal(bound(&w, CHANGE_LOCK), BOUND_DEVICE);
 	verdict_free(&w.v);
@@ -405,10 +405,13 @@ static void test_one_interpreter(void **unused)
 	(void)unused;
 	begin(&w, 20, 0);
 	w.v = (struct verdict){
-		.class = CLASS_LOCK, .interpreter_lock = true, .workers = 3, .steady_s = 20
+		.class = CLASS_LOCK, .interpreter_lock = true, .interpreter_s = 19, .steady_s = 20
 	};
 	what_if_find(&w.told, &w.v, &w.report);
 	assert_int_equal(w.told.count, 1);
+	assert_float_equal(speedup(&w, CHANGE_WORKERS_X2), 20. / 19, 1e-9);
+	w.v.interpreter_s = 21;
+	what_if_find(&w.told, &w.v, &w.report);
 	assert_float_equal(speedup(&w, CHANGE_WORKERS_X2), 1, 1e-9);
 	expect_untold(&w, CHANGE_CPU, UNTOLD_CLASS);
 }
