@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -117,6 +118,83 @@ static void take_quota(struct limits *limits, const char *text)
 		lower_cpus(limits, (double)quota / (double)period);
 }
 
+/* The number behind a name at the begin of a line, as in /proc/meminfo ("MemFree:  123 kB") and memory.stat. */
+static bool find_number(const char *text, const char *name, uint64_t *number)
+{
+	const size_t len = strlen(name);
+
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, name, len) == 0 && (line[len] == ' ' || line[len] == ':'))
+			return sscanf(line + len + 1, "%" SCNu64, number) == 1;
+	}
+	return false;
+}
+
+static void take_memory(struct memory_room *room, const char *root)
+{
+	char text[TEXT_LEN];
+	uint64_t kib;
+
+	room->known = read_in(root, "/proc", "meminfo", text) &&
+		      find_number(text, "MemAvailable", &kib) && kib < UINT64_MAX >> 10;
+	if (room->known)
+		room->bytes = room->host_bytes = kib << 10;
+}
+
+/* A limit as the kernel writes it: "max" in version 2, a number beyond all memory in version 1. */
+static uint64_t read_bytes(const char *root, const char *folder, const char *name)
+{
+	char text[TEXT_LEN];
+	uint64_t bytes;
+
+	if (!read_in(root, folder, name, text) || sscanf(text, "%" SCNu64, &bytes) != 1)
+		return UINT64_MAX;
+	return bytes;
+}
+
+/* What a limit leaves beside what cannot be dropped. */
+static void lower_memory(struct memory_room *room, const char *folder, uint64_t limit,
+			 uint64_t used, uint64_t cached)
+{
+	uint64_t kept = used > cached ? used - cached : 0;
+	uint64_t left = limit > kept ? limit - kept : 0;
+
+	if (!room->known || limit >= UINT64_MAX >> 2 || used == UINT64_MAX || left >= room->bytes)
+		return;
+	room->bytes = left;
+	text_copy(room->group, sizeof(room->group), folder);
+}
+
+/* Pages of files, those below the group included; of a name's beginning, "total_" in version 1. */
+static uint64_t read_cached(const char *root, const char *folder, bool total)
+{
+	uint64_t active = 0, inactive = 0;
+	char text[TEXT_LEN];
+
+	if (!read_in(root, folder, "memory.stat", text))
+		return 0;
+	find_number(text, total ? "total_active_file" : "active_file", &active);
+	find_number(text, total ? "total_inactive_file" : "inactive_file", &inactive);
+	return active + inactive;
+}
+
+static void take_memory_unified(struct limits *limits, const char *root, const char *folder)
+{
+	uint64_t most = read_bytes(root, folder, "memory.max");
+	uint64_t high = read_bytes(root, folder, "memory.high");
+
+	lower_memory(&limits->memory, folder, most < high ? most : high,
+		     read_bytes(root, folder, "memory.current"), read_cached(root, folder, false));
+}
+
+static void take_memory_group(struct limits *limits, const char *root, const char *folder)
+{
+	lower_memory(&limits->memory, folder, read_bytes(root, folder, "memory.limit_in_bytes"),
+		     read_bytes(root, folder, "memory.usage_in_bytes"),
+		     read_cached(root, folder, true));
+}
+
 static void take_unified(struct limits *limits, const char *root, const char *folder)
 {
 	char text[TEXT_LEN];
@@ -125,6 +203,7 @@ static void take_unified(struct limits *limits, const char *root, const char *fo
 		take_devices(limits, text);
 	if (read_in(root, folder, "cpu.max", text))
 		take_quota(limits, text);
+	take_memory_unified(limits, root, folder);
 }
 
 static void take_cpu(struct limits *limits, const char *root, const char *folder)
@@ -222,7 +301,9 @@ static void take_groups(struct limits *limits, const char *root, char *text)
 			each_folder(limits, root, NULL, line, true, take_unified);
 		if (has_word(controllers, "cpu"))
 			each_folder(limits, root, "cpu", line, true, take_cpu);
-		/* In version 1 a limit is that of one group, without those in it (blk-throttle.c, throtl_pd_init). */
+		if (has_word(controllers, "memory"))
+			each_folder(limits, root, "memory", line, true, take_memory_group);
+		/* In version 1 a limit of I/O is that of one group, without those in it (blk-throttle.c, throtl_pd_init). */
 		if (has_word(controllers, "blkio"))
 			each_folder(limits, root, "blkio", line, false, take_blkio);
 	}
@@ -245,6 +326,7 @@ int limits_read(struct limits *limits, pid_t pid, const char *root)
 		allowed += strlen(field);
 		lower_cpus(limits, limits_count_cpus(allowed + strspn(allowed, " \t")));
 	}
+	take_memory(&limits->memory, root);
 	if (read_in(root, folder, "cgroup", text))
 		take_groups(limits, root, text);
 	return 0;

@@ -1,24 +1,35 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the system lets a process have: processors, and bytes a second of a disk. Sources: /proc/PID/status and the control
- * groups that the process is in. All of it may be missing: then nothing is known, and nothing is taken to be limited.
+ * What the system lets a process have: processors, bytes a second of a disk, and memory for cached files. Sources:
+ * /proc/PID/status, /proc/meminfo and the control groups that the process is in. All of it may be missing: then nothing is known, and nothing is taken to be limited.
  */
 #ifndef WHYSTALL_COLLECT_LIMITS_H
 #define WHYSTALL_COLLECT_LIMITS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { LIMITED_DEVICES = 16 };
+enum { LIMITED_DEVICES = 16, LIMITED_GROUP_LEN = 256 };
 
 struct device_limit {
 	uint32_t device; /* as in struct io_key */
 	double read_bytes_s;
 };
 
+/* Memory that cached pages of files have, or could have: what nobody needs for anything else. */
+struct memory_room {
+	bool known;
+	uint64_t bytes;      /* the least of the host's and of its control groups' */
+	uint64_t host_bytes; /* the host's alone */
+	char group
+		[LIMITED_GROUP_LEN]; /* folder of the control group with the least; "": the host */
+};
+
 struct limits {
 	pid_t pid;
+	struct memory_room memory;
 	double cpus; /* by affinity, cpuset and quota; 0: not known */
 	struct device_limit devices[LIMITED_DEVICES];
 	size_t device_count;

@@ -43,6 +43,7 @@ static int begin(void **unused)
 				 "cgroup /sys/fs/cgroup/cpu cgroup rw,cpu,cpuacct 0 0\n"
 				 "cgroup /sys/fs/cgroup/cpuset cgroup rw,cpuset 0 0\n"
 				 "cgroup /sys/fs/cgroup/blkio cgroup rw,blkio 0 0\n"
+				 "cgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\n"
 				 "cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n");
 	put("/proc/42/status",
 	    "Name:\tx\nCpus_allowed:\tff\nCpus_allowed_list:\t0-3,8\nMems:\t0\n");
@@ -133,6 +134,59 @@ static void test_devices(void **unused)
 			   1e-9);
 }
 
+static void expect_room(uint64_t bytes, const char *group)
+{
+	struct memory_room memory = found().memory;
+
+	assert_true(memory.known);
+	assert_int_equal(memory.bytes, bytes);
+	assert_int_equal(memory.host_bytes, 4000000 * 1024ULL);
+	assert_string_equal(memory.group, group);
+}
+
+/* What a group's limit leaves beside what is no page of a file; the least of it, and of what the groups above leave. */
+static void test_memory(void **unused)
+{
+	static const char inner[] = "/sys/fs/cgroup/unified/job/inner";
+	static const char group[] = "/sys/fs/cgroup/memory/v1";
+
+	(void)unused;
+	assert_false(found().memory.known);
+	put("/proc/meminfo", "MemTotal: 8000000 kB\nMemFree: 5 kB\nMemAvailable: 4000000 kB\n");
+	expect_room(4000000 * 1024ULL, "");
+	/* 1000000000 - (700000000 - 300000000 - 200000000) */
+	put("/sys/fs/cgroup/unified/job/inner/memory.max", "1000000000\n");
+	put("/sys/fs/cgroup/unified/job/inner/memory.current", "700000000\n");
+	put("/sys/fs/cgroup/unified/job/inner/memory.stat",
+	    "anon 100000000\nfile 550000000\ninactive_anon 1\nactive_anon 2\ninactive_file 300000000\nactive_file 200000000\n");
+	expect_room(800000000, inner);
+	put("/sys/fs/cgroup/unified/job/memory.max", "max\n");
+	put("/sys/fs/cgroup/unified/job/memory.current", "900000000\n");
+	expect_room(800000000, inner);
+	/* Held back above memory.high, which is as good as a limit: 600000000 - 100000000. */
+	put("/sys/fs/cgroup/unified/job/memory.high", "600000000\n");
+	put("/sys/fs/cgroup/unified/job/memory.stat", "inactive_file 800000000\n");
+	expect_room(500000000, "/sys/fs/cgroup/unified/job");
+	/* More is used than the limit is by now. */
+	put("/sys/fs/cgroup/unified/job/inner/memory.max", "100000000\n");
+	expect_room(0, inner);
+	/* Version 1; the number is that of no limit. */
+	put("/proc/42/cgroup", "4:memory:/v1/job\n");
+	expect_room(4000000 * 1024ULL, "");
+	put("/sys/fs/cgroup/memory/v1/job/memory.limit_in_bytes", "9223372036854771712\n");
+	put("/sys/fs/cgroup/memory/v1/job/memory.usage_in_bytes", "900\n");
+	put("/sys/fs/cgroup/memory/v1/memory.limit_in_bytes", "70000000\n");
+	put("/sys/fs/cgroup/memory/v1/memory.usage_in_bytes", "60000000\n");
+	put("/sys/fs/cgroup/memory/v1/memory.stat",
+	    "active_file 9\ninactive_file 9\ntotal_active_file 20000000\ntotal_inactive_file 10000000\n");
+	expect_room(40000000, group);
+	put("/proc/42/cgroup", "7:blkio:/job\n1:cpu,cpuacct:/a/b\n3:cpuset:/\n0::/job/inner\n");
+	put("/sys/fs/cgroup/unified/job/inner/memory.max", "x\n");
+	put("/sys/fs/cgroup/unified/job/memory.high", "");
+	put("/sys/fs/cgroup/unified/job/memory.max", "-\n");
+	expect_room(4000000 * 1024ULL, "");
+}
+
 /* More than there is room for, and what is none. */
 static void test_strange_files(void **unused)
 {
@@ -173,9 +227,9 @@ static void test_strange_files(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lists),         cmocka_unit_test(test_nothing_is_limited),
-		cmocka_unit_test(test_processors),    cmocka_unit_test(test_devices),
-		cmocka_unit_test(test_strange_files),
+		cmocka_unit_test(test_lists),      cmocka_unit_test(test_nothing_is_limited),
+		cmocka_unit_test(test_processors), cmocka_unit_test(test_devices),
+		cmocka_unit_test(test_memory),     cmocka_unit_test(test_strange_files),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);
