@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "commands/commands.h"
+#include "commands/datasets.h"
 #include "commands/follow.h"
 #include "commands/session.h"
 #include "judge/judge.h"
@@ -140,6 +141,7 @@ static int print_report(struct session *session, const struct reading *reading, 
 					.threads = options->threads,
 					.debug = options->verbose,
 					.interval_s = (double)options->interval_ns / NS_PER_S };
+	struct datasets datasets = { 0 };
 	struct verdicts verdicts = { 0 };
 	struct report report;
 	int err = report_build(&report, &reading->from, &reading->to, options->target.all,
@@ -154,6 +156,8 @@ static int print_report(struct session *session, const struct reading *reading, 
 		if (!err && options->trainer && !verdicts.count && reading->stretches.count)
 			log_warning("process %d of --trainer was not seen in the job",
 				    (int)options->trainer);
+		if (!err)
+			err = datasets_count(&datasets, &verdicts, &report);
 		if (!err)
 			err = options->shower->report(session->output.stream, &report, &context);
 		verdicts_free(&verdicts);

@@ -22,6 +22,7 @@ struct adviser {
 	size_t count;
 	const struct verdict *verdict;
 	const struct report *report;
+	struct dataset_judged dataset;
 };
 
 static void advise(struct adviser *a, enum advice_kind kind, enum verdict_class cause,
@@ -31,9 +32,11 @@ static void advise(struct adviser *a, enum advice_kind kind, enum verdict_class 
 		if (a->list[i].kind == kind)
 			return;
 	if (a->count < ADVICE_MOST)
-		a->list[a->count++] = (struct advice){
-			.kind = kind, .cause = cause, .figure = figure, .other_figure = other_figure
-		};
+		a->list[a->count++] = (struct advice){ .kind = kind,
+						       .cause = cause,
+						       .figure = figure,
+						       .other_figure = other_figure,
+						       .dataset = a->dataset };
 }
 
 /* What the processes that a verdict blames did with storage. */
@@ -136,7 +139,8 @@ static void advise_more_reads(struct adviser *a)
 		       CLASS_STORAGE, reads.alone_s, reads.beside_s);
 	else if (known && !reads_serve_more(&reads))
 		advise(a, ADVICE_FASTER_STORAGE, CLASS_STORAGE, reads.alone_s, reads.beside_s);
-	else
+	else if (!a->dataset.fits_known || a->dataset.fits)
+		/* Else ADVICE_CACHE says so. */
 		advise(a, ADVICE_FASTER_STORAGE, CLASS_STORAGE, 0, 0);
 }
 
@@ -150,6 +154,8 @@ static void advise_on_storage(struct adviser *a)
 		advise_workers(a, CLASS_STORAGE);
 	if (held)
 		advise(a, ADVICE_RAISE_LIMIT, CLASS_STORAGE, s.requests_s, s.waits_s);
+	if (a->dataset.fits_known)
+		advise(a, ADVICE_CACHE, CLASS_STORAGE, 0, 0);
 	advise_packing(a, &s);
 	if (s.on_device_s > s.elsewhere_s && s.files <= MANY_FILES &&
 	    s.requests >= fewest_requests && s.read_bytes / (double)s.requests < small_read_bytes)
@@ -292,6 +298,7 @@ size_t advice_find(struct advice list[ADVICE_MOST], const struct verdict *verdic
 
 	if (verdict->class == CLASS_UNKNOWN || verdict->class == CLASS_NOT_INPUT_BOUND)
 		return 0;
+	dataset_judge(&a.dataset, verdict, report);
 	if (verdict->class == CLASS_PIPELINE)
 		advise_on_replaced(&a);
 	if (verdict->class == CLASS_MIXED)
@@ -321,6 +328,7 @@ static enum what_if_change change_of(const struct advice *advice)
 	case ADVICE_PACK_FILES:
 	case ADVICE_READ_AHEAD:
 	case ADVICE_FASTER_STORAGE:
+	case ADVICE_CACHE:
 		return CHANGE_STORAGE;
 	case ADVICE_LESS_CPU:
 		return CHANGE_CPU;

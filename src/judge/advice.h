@@ -3,6 +3,7 @@
 #ifndef WHYSTALL_JUDGE_ADVICE_H
 #define WHYSTALL_JUDGE_ADVICE_H
 
+#include "judge/dataset.h"
 #include "judge/judge.h"
 #include "judge/what_if.h"
 #include "model/report.h"
@@ -24,6 +25,7 @@ enum advice_kind {
 	ADVICE_PACK_FILES,     /* many small files (files, mean bytes of one; 0: not known) */
 	ADVICE_READ_AHEAD,     /* small reads of few files (mean bytes of a request, files) */
 	ADVICE_FASTER_STORAGE, /* (mean read alone, beside others; 0: not known) */
+	ADVICE_CACHE,          /* keep the data in memory, or that it does not fit: see `dataset` */
 	ADVICE_LESS_CPU,       /* cheaper preprocessing (busy, of all) */
 	ADVICE_MOVE_CHECKPOINTS, /* asynchronously, or to faster storage (writing, steady) */
 	ADVICE_CONNECTIONS, /* network: more requests at once, larger objects (% of the blame) */
@@ -34,10 +36,11 @@ struct advice {
 	enum advice_kind kind;
 	enum verdict_class cause; /* the part of the blame that it is about */
 	double figure, other_figure;
-	double speedup; /* of the what-if that it rests on; 0: not known */
+	double speedup;                /* of the what-if that it rests on; 0: not known */
+	struct dataset_judged dataset; /* what is known of the trainer's data */
 };
 
-enum { ADVICE_MOST = 6 };
+enum { ADVICE_MOST = 8 };
 
 /*
  * Fill `list`, the most promising first; none where the trainer is not held up by its input, or that is not known. What

@@ -194,10 +194,13 @@ static void subtract_file(struct file_report *file, const struct file_sample *no
 	*file = (struct file_report){ .path = now->path,
 				      .mount = now->mount,
 				      .bytes = now->read_bytes + now->write_bytes,
+				      .read_bytes = now->read_bytes,
 				      .owner = now->owner,
 				      .device = now->device };
-	if (then)
+	if (then) {
 		file->bytes -= then->read_bytes + then->write_bytes;
+		file->read_bytes -= then->read_bytes;
+	}
 	for (int i = 0; i < WAIT_KINDS; i++) {
 		file->kind_ns[i] = now->wait_ns[i] - (then ? then->wait_ns[i] : 0);
 		file->wait_ns += file->kind_ns[i];

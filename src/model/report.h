@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "base/fault.h"
+#include "collect/dataset.h"
 #include "collect/device.h"
 #include "collect/limits.h"
 #include "model/io.h"
@@ -20,6 +21,7 @@ struct file_report {
 	const char *mount; /* NULL: not known; of the sample */
 	bool shown;        /* among the SHOWN_FILES of its process with the most bytes, or waits */
 	uint64_t bytes;
+	uint64_t read_bytes; /* of them */
 	uint32_t owner;
 	uint32_t device;
 	char device_name[DISK_NAME_LEN]; /* "" where it is on none: NFS, FUSE and their like */
@@ -127,6 +129,8 @@ struct report {
 	const struct limits
 		*limits; /* of trainers, where they are known; whoever sets them keeps them */
 	size_t limits_count;
+	const struct dataset *datasets; /* of trainers that wait for storage; likewise */
+	size_t dataset_count;
 };
 
 /*

@@ -53,6 +53,8 @@ static const char *const what_words[ADVICE_KINDS][DIALECTS] = {
 				 "more requests at once, for larger objects: Dataset.interleave(..., num_parallel_calls=tf.data.AUTOTUNE)" },
 };
 
+static const char *const faster_alone[DIALECTS] = { "move the data to faster storage" };
+
 /*
  * What is loaded is not always what is used: TensorFlow comes with other programs too. Its input is made in threads, a
  * DataLoader's in processes.
@@ -75,7 +77,11 @@ static enum dialect dialect_of(const struct verdict *v, enum advice_kind kind)
 
 static void describe_what(char *line, const struct advice *advice, const struct verdict *v)
 {
-	const char *const *words = what_words[advice->kind];
+	/* Whether it fits is another advice's matter then. */
+	const char *const *words =
+		advice->kind == ADVICE_FASTER_STORAGE && advice->dataset.fits_known ?
+			faster_alone :
+			what_words[advice->kind];
 	enum dialect dialect = dialect_of(v, advice->kind);
 	bool fewer = advice->kind == ADVICE_FEWER_WORKERS;
 	/* Those that were replaced are counted, too. */
@@ -199,6 +205,7 @@ static void describe_because(char *line, const struct advice *a, const struct ve
 	case ADVICE_CONNECTIONS:
 		snprintf(line, SENTENCE_LEN, "%.0f %% of the waits are for the network", a->figure);
 		break;
+	case ADVICE_CACHE: /* show/dataset.c */
 	case ADVICE_KINDS:
 		line[0] = '\0';
 	}
@@ -207,6 +214,10 @@ static void describe_because(char *line, const struct advice *a, const struct ve
 void advice_describe(struct advice_words *words, const struct advice *advice,
 		     const struct verdict *verdict)
 {
+	if (advice->kind == ADVICE_CACHE) {
+		dataset_describe(words, advice);
+		return;
+	}
 	describe_what(words->what, advice, verdict);
 	describe_because(words->because, advice, verdict);
 }

@@ -2,6 +2,7 @@
 #include "show/verdict.h"
 
 #include "base/text.h"
+#include "show/dataset.h"
 #include "show/metrics.h"
 #include "show/what_if.h"
 #include "show/words.h"
@@ -327,6 +328,7 @@ static void add_verdict(struct json_builder *b, json_t *list, const struct verdi
 		json_append_text(b, list, e.lines[i]);
 	what_if_find(&what_ifs, v, report);
 	show_what_if_json(b, row, &what_ifs);
+	show_dataset_json(b, row, v, report, &what_ifs);
 	add_advice(b, row, v, report);
 }
 

@@ -32,6 +32,9 @@ struct advice_words {
 void advice_describe(struct advice_words *words, const struct advice *advice,
 		     const struct verdict *verdict);
 
+/* The same of ADVICE_CACHE. */
+void dataset_describe(struct advice_words *words, const struct advice *advice);
+
 /* NULL if it is not in the report. */
 const struct process_report *words_find_process(const struct report *report, pid_t pid);
 

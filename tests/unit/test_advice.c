@@ -476,6 +476,8 @@ static void test_mixed(void **unused)
 static struct advice_words words_of(enum advice_kind kind, enum verdict_input input,
 				    unsigned int frameworks, bool marked)
 {
+	static const struct dataset dataset = { .place = { .path = "/data" }, .counted = true };
+	static const struct memory_room memory = { .known = true };
 	struct advice advice = {
 		.kind = kind, .cause = CLASS_STORAGE, .figure = 0.005, .other_figure = 0.006
 	};
@@ -487,6 +489,8 @@ static struct advice_words words_of(enum advice_kind kind, enum verdict_input in
 			     .steady_s = 20 };
 	struct advice_words words;
 
+	if (kind == ADVICE_CACHE)
+		advice.dataset = (struct dataset_judged){ .dataset = &dataset, .memory = &memory };
 	advice_describe(&words, &advice, &v);
 	return words;
 }
