@@ -101,12 +101,14 @@ def report_of_file_read(whystall, mounted_loop):
     return whystall.report("--threads", "--", *helpers.workload("cold_read.py"), "self", str(file))
 
 
-def test_report_keys(whystall, mounted_loop):
+def test_report_keys(whystall, mounted_loop, fuse_file):
     written = written_keys(report_of_file_read(whystall, mounted_loop).data, "", {})
     loader = [*helpers.workload("loader.py"), "--workers", "1", "--cpu-ms", "10", "--step-ms", "1", "--seconds", "5"]
     written_keys(whystall.report("--", *loader).data["verdicts"], "verdicts", written)
+    loader = [*helpers.workload("loader.py"), "--file", str(fuse_file(5000)), "--reads", "1", "--step-ms", "1"]
+    written_keys(whystall.report("--", *loader).data["verdicts"], "verdicts", written)
     assert {"processes[].io[].histogram[]", "processes[].files[]", "verdicts[].where[]",
-            "verdicts[].advice[]"} <= set(written), "not seen"
+            "verdicts[].advice[]", "verdicts[].dataset"} <= set(written), "not seen"
     assert written.pop("verdicts[].interval_classes") <= VERDICT_CLASSES
     assert documented_keys() == written
 

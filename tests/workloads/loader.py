@@ -11,6 +11,7 @@ import mmap
 import multiprocessing
 import os
 import queue
+import random
 import signal
 import threading
 import time
@@ -26,8 +27,29 @@ def spin(seconds):
 LOCK = multiprocessing.Lock()
 
 
+def read_files(args, number):
+    """A batch for each file of a folder, each time in another order; of each worker its own files."""
+    paths = sorted(os.path.join(folder, name) for folder, _, names in os.walk(args.folder)
+                   for name in names if name.endswith(".jpg"))
+    mine = paths[number::max(1, args.workers)]
+    page = mmap.mmap(-1, 1 << 20)
+    while True:
+        random.Random(number).shuffle(mine)
+        for path in mine:
+            fd = os.open(path, os.O_RDONLY | args.direct * os.O_DIRECT)
+            while os.readv(fd, [page]) == len(page):
+                pass
+            if args.drop:
+                os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(fd)
+            spin(args.cpu_ms / 1000)
+            yield bytes(args.batch_bytes)
+
+
 def make_batches(args, number):
     """Endless; in the middle of the file for each worker."""
+    if args.folder:
+        yield from read_files(args, number)
     fd = os.open(args.file, os.O_RDONLY | args.direct * os.O_DIRECT) if args.file else None
     page = mmap.mmap(-1, 4096)  # aligned, as direct reads want it
     size = os.fstat(fd).st_size if args.file else 0
@@ -149,6 +171,8 @@ def main():
     parser.add_argument("--lock", action="store_true", help="one worker reads at a time")
     parser.add_argument("--batches", type=int, help="of a worker; then another one takes its place")
     parser.add_argument("--file")
+    parser.add_argument("--folder", help="of files *.jpg, each read as a whole for a batch")
+    parser.add_argument("--drop", action="store_true", help="none of these stays in the page cache")
     parser.add_argument("--prepare", type=int, default=0, help="reads of the file before the loop")
     parser.add_argument("--direct", action="store_true", help="read past the page cache")
     parser.add_argument("--reads", type=int, default=0, help="for each batch, of the file")
