@@ -271,7 +271,8 @@ static enum dataset_cache cache_of(const struct dataset_judged *j, const struct 
 	if (!report->loss.files_dropped && all - cached > most_direct * all &&
 	    (double)(count->read_bytes + count->again_bytes) < hardly_any * all)
 		return CACHE_BYPASSED;
-	if (j->read_known && trainer && trainer->start_s >= -just_before_s)
+	/* Those files that have a row are enough to see it. */
+	if (count->read_bytes && trainer && trainer->start_s >= -just_before_s)
 		return CACHE_FILLING;
 	return CACHE_UNKNOWN;
 }

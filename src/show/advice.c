@@ -53,6 +53,12 @@ static const char *const what_words[ADVICE_KINDS][DIALECTS] = {
 				 "more requests at once, for larger objects: Dataset.interleave(..., num_parallel_calls=tf.data.AUTOTUNE)" },
 };
 
+static const char *const copying_words[DIALECTS] = {
+	[DIALECT_ANY] = "copy it to a tmpfs once",
+	[DIALECT_PYTORCH] = "copy it to a tmpfs once",
+	[DIALECT_TENSORFLOW] = "Dataset.cache() it as it is read",
+};
+
 static const char *const faster_alone[DIALECTS] = { "move the data to faster storage" };
 
 /*
@@ -215,7 +221,7 @@ void advice_describe(struct advice_words *words, const struct advice *advice,
 		     const struct verdict *verdict)
 {
 	if (advice->kind == ADVICE_CACHE) {
-		dataset_describe(words, advice);
+		dataset_describe(words, advice, copying_words[dialect_of(verdict, advice->kind)]);
 		return;
 	}
 	describe_what(words->what, advice, verdict);

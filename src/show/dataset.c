@@ -39,7 +39,8 @@ static void show_place(char *text, size_t size, const struct dataset_place *plac
 	text_escape(text, size, cut, TEXT_PLAIN);
 }
 
-static void describe_fitting(char *line, const struct dataset_judged *j, const char *place)
+static void describe_fitting(char *line, const struct dataset_judged *j, const char *place,
+			     const char *copying)
 {
 	switch (j->cache) {
 	case CACHE_FILLING:
@@ -51,30 +52,28 @@ static void describe_fitting(char *line, const struct dataset_judged *j, const c
 	case CACHE_DROPPED:
 		snprintf(
 			line, SENTENCE_LEN,
-			"keep %s in memory: find out who drops its pages (a memory limit, POSIX_FADV_DONTNEED), or copy it to a tmpfs once",
-			place);
+			"keep %s in memory: find out who drops its pages (a memory limit, POSIX_FADV_DONTNEED), or %s",
+			place, copying);
 		break;
 	case CACHE_BYPASSED:
-		snprintf(line, SENTENCE_LEN,
-			 "keep %s in memory: read it without O_DIRECT, or copy it to a tmpfs once",
-			 place);
+		snprintf(line, SENTENCE_LEN, "keep %s in memory: read it without O_DIRECT, or %s",
+			 place, copying);
 		break;
 	default:
-		snprintf(
-			line, SENTENCE_LEN,
-			"keep %s in memory: if a second epoch waits for it too, copy it to a tmpfs once",
-			place);
+		snprintf(line, SENTENCE_LEN,
+			 "keep %s in memory: if a second epoch waits for it too, %s", place,
+			 copying);
 	}
 }
 
-static void describe_what(char *line, const struct dataset_judged *j)
+static void describe_what(char *line, const struct dataset_judged *j, const char *copying)
 {
 	char place[PART_LEN], group[PART_LEN];
 
 	show_place(place, sizeof(place), &j->dataset->place);
 	text_escape(group, sizeof(group), j->memory->group, TEXT_PLAIN);
 	if (j->fits)
-		describe_fitting(line, j, place);
+		describe_fitting(line, j, place, copying);
 	else if (j->fits_host)
 		snprintf(line, SENTENCE_LEN,
 			 "raise the memory limit of %s: %s would fit into the memory of this host",
@@ -142,9 +141,9 @@ static void describe_because(char *line, const struct advice *advice)
 	}
 }
 
-void dataset_describe(struct advice_words *words, const struct advice *advice)
+void dataset_describe(struct advice_words *words, const struct advice *advice, const char *copying)
 {
-	describe_what(words->what, &advice->dataset);
+	describe_what(words->what, &advice->dataset, copying);
 	describe_because(words->because, advice);
 }
 

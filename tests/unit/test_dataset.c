@@ -270,7 +270,7 @@ static void test_what_becomes_of_pages(void **unused)
 	assert_float_equal(judged(&b).epochs_seen, 0, 1e-9);
 	count->again_bytes = 0;
 	b.processes[1].start_s = 0;
-	assert_int_equal(judged(&b).cache, CACHE_UNKNOWN);
+	assert_int_equal(judged(&b).cache, CACHE_FILLING);
 	assert_false(judged(&b).read_known);
 	/* A file system without a device: nothing is counted. */
 	build(&b);
@@ -388,6 +388,17 @@ static void test_words(void **unused)
 	expect_words(
 		&b, "move /data to faster storage: it does not fit into memory",
 		"it does not fit: it has at least 4.9 KiB (150 B of it read so far), and 1000 B of memory are available");
+	/* In the framework's terms. */
+	build(&b);
+	b.processes[1].start_s = -60;
+	b.verdict.frameworks = FRAMEWORK_PYTHON | FRAMEWORK_TENSORFLOW;
+	b.verdict.input = INPUT_THREADS;
+	expect_words(
+		&b,
+		"keep /data in memory: if a second epoch waits for it too, Dataset.cache() it as it is read",
+		"600 B (150 B of it read so far) fit into the 1000 B that are available; a copy pays after 1.3 epochs");
+	build(&b);
+	b.dataset[0].count.complete = false;
 	/* Where nothing is known of it, nothing is said. */
 	b.dataset[0].count.bytes = 5;
 	assert_null(advised(&b, list));
