@@ -150,6 +150,7 @@ static int print_report(struct session *session, const struct reading *reading, 
 	if (!err) {
 		report.limits = reading->follow.limits;
 		report.limits_count = reading->follow.limits_count;
+		report.started = options->program != NULL;
 		err = judge_all(&verdicts, reading->stretches.list, reading->stretches.count,
 				options->trainer, cpus_allowed());
 		context.verdicts = &verdicts;

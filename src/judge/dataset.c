@@ -13,7 +13,6 @@ static const double most_of_place = 0.8; /* of the waits */
 static const double least_part_pct = 30; /* of the blame, as for advice */
 static const double room_kept = 0.1;     /* of the memory, for what the job may still need */
 static const double least_again = 0.05;  /* of what was read, to be more than a chance */
-static const double just_before_s = 2;   /* the window: PROGRAM waits until all is attached */
 static const double hardly_any = 0.1;    /* of these bytes, of the data through the cache */
 static const double most_direct = 0.5;   /* of the bytes read, outside the page cache */
 
@@ -272,7 +271,7 @@ static enum dataset_cache cache_of(const struct dataset_judged *j, const struct 
 	    (double)(count->read_bytes + count->again_bytes) < hardly_any * all)
 		return CACHE_BYPASSED;
 	/* Those files that have a row are enough to see it. */
-	if (count->read_bytes && trainer && trainer->start_s >= -just_before_s)
+	if (count->read_bytes && (report->started || (trainer && trainer->start_s >= 0)))
 		return CACHE_FILLING;
 	return CACHE_UNKNOWN;
 }

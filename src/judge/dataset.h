@@ -25,7 +25,7 @@ bool dataset_has(const struct dataset_place *place, const char *path);
 /* What becomes of the pages that were read. */
 enum dataset_cache {
 	CACHE_UNKNOWN, /* not seen */
-	CACHE_FILLING, /* the trainer began in the window, and nothing was read for the second time */
+	CACHE_FILLING, /* all of the trainer's run is seen, and nothing was read for the second time */
 	CACHE_DROPPED,  /* files were read again */
 	CACHE_BYPASSED, /* direct I/O */
 	CACHE_STATES,

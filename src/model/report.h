@@ -131,6 +131,7 @@ struct report {
 	size_t limits_count;
 	const struct dataset *datasets; /* of trainers that wait for storage; likewise */
 	size_t dataset_count;
+	bool started; /* by whystall: the job did nothing before the window; likewise */
 };
 
 /*

@@ -256,8 +256,12 @@ static void test_what_becomes_of_pages(void **unused)
 	assert_int_equal(judged(&b).cache, CACHE_FILLING);
 	assert_float_equal(judged(&b).epochs_seen, 0.25, 1e-9);
 	/* It may have read all of it before. */
-	b.processes[1].start_s = -60;
+	b.processes[1].start_s = -0.1;
 	assert_int_equal(judged(&b).cache, CACHE_UNKNOWN);
+	/* It waited until all was attached. */
+	b.report.started = true;
+	assert_int_equal(judged(&b).cache, CACHE_FILLING);
+	b.report.started = false;
 	count->again_bytes = 7;
 	assert_int_equal(judged(&b).cache, CACHE_UNKNOWN);
 	count->again_bytes = 8;
