@@ -73,7 +73,15 @@ enum {
  * OWNER_KERNEL: I/O that the kernel does for itself (journal, metadata, swap) or for others through a
  * driver that copies the data (loop, md, dm); `cmdline` is what is known of it.
  */
-enum owner_kind { OWNER_FREE, OWNER_FIXED, OWNER_PROCESS, OWNER_CGROUP, OWNER_KERNEL };
+/* OWNER_SERVER: a process outside the job that serves it: its threads have ledgers, and nothing else is counted. */
+enum owner_kind {
+	OWNER_FREE,
+	OWNER_FIXED,
+	OWNER_PROCESS,
+	OWNER_CGROUP,
+	OWNER_KERNEL,
+	OWNER_SERVER,
+};
 
 /*
  * What a thread does; it is in one state at a time. Those before LEDGER_CLASSES are the classes of a
@@ -95,7 +103,7 @@ enum ledger_state {
 	LEDGER_CLASSES,
 	LEDGER_FSYNC = LEDGER_CLASSES,
 	LEDGER_DIRTY_LIMIT, /* held back until others' dirty pages are written */
-	LEDGER_IDLE,        /* io_uring's worker without work: left out of every sum */
+	LEDGER_IDLE, /* io_uring's worker, or a server's thread, without work: left out of every sum */
 	LEDGER_SEND, /* part of ipc: until somebody takes what it writes to a pipe or socket */
 	LEDGER_STATES,
 };
@@ -118,6 +126,9 @@ static inline __attribute__((always_inline)) int ledger_wait_kind(__u32 state)
 enum { LEDGER_SHIFT = 4, LEDGER_STATE_MASK = (1 << LEDGER_SHIFT) - 1 };
 enum thread_life { THREAD_FREE, THREAD_ALIVE, THREAD_ENDED };
 
+/* Who has woken a thread that still waits. WAKER_ASKS: a thread of the job, which has work for this one of a server. */
+enum thread_waker { WAKER_NONE, WAKER_OF_JOB, WAKER_OUTSIDE, WAKER_ASKS };
+
 struct thread {
 	__u64 word;
 	__u64 start_ns; /* of the ledger: the thread's own start, or when whystall met it */
@@ -133,14 +144,17 @@ struct thread {
 	__u32 place;   /* where it waits: index of a file_row + 1; 0: not known */
 	__u32 slept;   /* state of the sleep since the last switch; 0: none */
 	__u32 trainer; /* owner whose clock that is */
-	__u32 leader;  /* its waits run the waiting clock of its process */
+	__u16 leader;  /* its waits run the waiting clock of its process */
+	__u16 serves;  /* it is of a server */
 	__u32 reads; /* it waits for a read that counts in this place of `concurrency` + 1; 0: none */
 	__u32 beside;       /* so many others were in flight when that began */
-	__u32 has_waker;    /* a thread, no interrupt, has just woken it: */
+	__u32 has_waker;    /* enum thread_waker: a thread, no interrupt, has just woken it: */
 	__u32 waker_tid;    /* as in struct edge_key */
-	__u32 waker_pid;    /* and its process, 0 if that is not of the job */
+	__u32 waker_pid;    /* and its process */
 	__u32 inside;       /* an input marker, see markers.bpf.c */
 	__u32 marker_stack; /* where its stack stood at the call, the lower half */
+	__u32 socket;    /* inode of the INET socket that it waited for last, 0: for none so far */
+	__u32 peer_port; /* of that socket's other end, if that has an address of this host; else 0 */
 	char comm[COMM_LEN];
 };
 
@@ -231,7 +245,18 @@ struct edge {
 	__u64 inside_ns;      /* of it, inside an input marker */
 	__u64 waits;
 	__u32 wakee_pid; /* their processes */
-	__u32 waker_pid; /* 0: not of the job */
+	__u32 waker_pid;
+	__u32 waker_outside; /* that is not of the job */
+	__u32 pad;
+};
+
+/* A process outside the job that serves it, by its PID as whystall knows it. Entered by user space. */
+enum { MAX_SERVERS = 8 };
+
+struct server {
+	__u64 start_boot_ns; /* 0: it has not been met yet, as `owner` */
+	__u32 owner;
+	__u32 trainer; /* owner whose waiting clock its threads are measured by */
 };
 
 /* Rows that a process used last, by any of its threads: has it requests in flight? */
@@ -409,9 +434,9 @@ static inline __attribute__((always_inline)) int glob_matches(const volatile str
 
 _Static_assert(sizeof(struct owner) == 624, "struct owner is read by user space");
 _Static_assert(LEDGER_STATES <= LEDGER_STATE_MASK + 1, "a state is part of a thread's word");
-_Static_assert(sizeof(struct thread) == 48 + 2 * 8 * LEDGER_STATES + 72,
+_Static_assert(sizeof(struct thread) == 48 + 2 * 8 * LEDGER_STATES + 80,
 	       "struct thread is read by user space");
-_Static_assert(sizeof(struct edge) == 8 * EDGE_KINDS + 24, "struct edge is read by user space");
+_Static_assert(sizeof(struct edge) == 8 * EDGE_KINDS + 32, "struct edge is read by user space");
 _Static_assert(sizeof(struct io_key) == 12, "struct io_key is hashed: no padding");
 _Static_assert(sizeof(struct io_row) == 24 + 9 * 8 + 2 * 8 * HISTOGRAM_BUCKETS,
 	       "struct io_row is read by user space");

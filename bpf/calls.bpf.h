@@ -16,6 +16,7 @@ struct sleep {
 	u32 state;
 	u32 device;          /* where no file is known */
 	struct inode *inode; /* of the file or the folder */
+	struct file *socket; /* that is an INET socket */
 };
 
 static __always_inline void call_read(struct task_struct *t, struct call *call)

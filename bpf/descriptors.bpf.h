@@ -3,6 +3,7 @@
 #ifndef WHYSTALL_DESCRIPTORS_BPF_H
 #define WHYSTALL_DESCRIPTORS_BPF_H
 
+#include <bpf/bpf_endian.h>
 #include "calls.bpf.h"
 #include "compat.bpf.h"
 #include "config.bpf.h"
@@ -63,6 +64,29 @@ static __always_inline u32 socket_kind(struct file *file)
 	u16 family = BPF_CORE_READ(socket, sk, __sk_common.skc_family);
 
 	return family == AF_INET || family == AF_INET6 || family == AF_SMC ? FD_INET : FD_PIPE;
+}
+
+/* The other end's port, in the host's order, if its address is one of this host: a loopback address, or the socket's own. */
+static __always_inline u32 local_peer_port(struct sock *sk)
+{
+	u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	u32 to[4] = {}, from[4] = {};
+	bool local;
+
+	if (family == AF_INET) {
+		to[3] = BPF_CORE_READ(sk, __sk_common.skc_daddr);
+		from[3] = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
+	} else if (family == AF_INET6 && bpf_core_field_exists(sk->__sk_common.skc_v6_daddr)) {
+		bpf_core_read(to, sizeof(to), &sk->__sk_common.skc_v6_daddr);
+		bpf_core_read(from, sizeof(from), &sk->__sk_common.skc_v6_rcv_saddr);
+	}
+	/* 127.0.0.0/8, as an IPv6 address too; ::1 is the socket's own as well. */
+	local = (to[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000) &&
+		(family == AF_INET || to[2] == bpf_htonl(0xffff));
+	if (!local)
+		local = (to[0] | to[1] | to[2] | to[3]) && to[0] == from[0] && to[1] == from[1] &&
+			to[2] == from[2] && to[3] == from[3];
+	return local ? bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport)) : 0;
 }
 
 /* Not a file system on which anything is stored. */
@@ -139,6 +163,7 @@ struct poll_walk {
 	u32 count;            /* descriptors */
 	u32 kinds;            /* of those seen */
 	struct rb_node *node; /* of an epoll */
+	struct file *last;    /* that was looked at: where there is an INET socket it is that one */
 };
 
 /*
@@ -157,6 +182,7 @@ static __always_inline bool poll_add(struct poll_walk *walk, struct file *file)
 {
 	if (file)
 		walk->kinds |= any_kind(file);
+	walk->last = file;
 	return walk->kinds & FD_INET;
 }
 
@@ -171,12 +197,15 @@ static long step_poll(u32 index, struct poll_walk *walk)
 	return polled.fd >= 0 && poll_add(walk, open_files_get(&walk->open, polled.fd));
 }
 
-static __noinline u32 state_of_poll_call(struct task_struct *t, const struct call *call)
+static __noinline u32 state_of_poll_call(struct task_struct *t, const struct call *call,
+					 struct file **socket)
 {
 	struct poll_walk walk = { .list = call->argument[0], .count = call->argument[1] };
 
 	open_files_read(t, &walk.open);
 	REPEAT(MAX_POLLED, step_poll, &walk);
+	if (walk.kinds & FD_INET)
+		*socket = walk.last;
 	return state_of_poll(walk.kinds);
 }
 
@@ -237,7 +266,8 @@ static long step_select_word(u32 index, struct select_walk *walk)
 	return !walk->left || (walk->poll.kinds & FD_INET);
 }
 
-static __noinline u32 state_of_select_call(struct task_struct *t, const struct call *call)
+static __noinline u32 state_of_select_call(struct task_struct *t, const struct call *call,
+					   struct file **socket)
 {
 	struct select_walk walk = {
 		.poll.count = call->argument[0],
@@ -247,6 +277,8 @@ static __noinline u32 state_of_select_call(struct task_struct *t, const struct c
 
 	open_files_read(t, &walk.poll.open);
 	REPEAT(MAX_SELECTED_WORDS, step_select_word, &walk);
+	if (walk.poll.kinds & FD_INET)
+		*socket = walk.poll.last;
 	return state_of_poll(walk.poll.kinds);
 }
 
@@ -288,7 +320,7 @@ static long step_epoll(u32 index, struct poll_walk *walk)
 	return 0;
 }
 
-static __noinline u32 state_of_epoll_call(struct file *file)
+static __noinline u32 state_of_epoll_call(struct file *file, struct file **socket)
 {
 	struct poll_walk walk = {};
 	struct eventpoll *epoll;
@@ -298,6 +330,8 @@ static __noinline u32 state_of_epoll_call(struct file *file)
 	epoll = BPF_CORE_READ(file, private_data);
 	walk.node = BPF_CORE_READ(epoll, rbr.rb_leftmost);
 	REPEAT(MAX_POLLED, step_epoll, &walk);
+	if (walk.kinds & FD_INET)
+		*socket = walk.last;
 	return state_of_poll(walk.kinds);
 }
 

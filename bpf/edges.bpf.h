@@ -52,6 +52,33 @@ static __always_inline bool in_interrupt(struct task_struct *t)
 }
 
 /*
+ * Does this thread ask a server for something, of which a thread wakes up? In an interrupt too: what is sent to a socket on
+ * the same host arrives in one, on top of whoever sends.
+ */
+static __always_inline bool asks(struct task_struct *waker)
+{
+	struct task *task =
+		is_kernel_thread(waker) ? NULL : bpf_task_storage_get(&tasks, waker, NULL, 0);
+
+	return task && task->owner >= OWNER_FIRST;
+}
+
+/*
+ * A thread of a server that a thread of the job has woken waited for something to do. (Not one that had to wait for storage or
+ * a timer: the job's thread was only interrupted then.)
+ */
+static __always_inline u64 word_of_asked(struct thread *thread, u64 word)
+{
+	u32 state = word_state(word);
+	u64 idle = (word & ~(u64)LEDGER_STATE_MASK) | LEDGER_IDLE;
+
+	if (thread->has_waker != WAKER_ASKS || (state != LEDGER_IPC && state != LEDGER_NETWORK &&
+						state != LEDGER_LOCK && state != LEDGER_OTHER))
+		return word;
+	return __sync_val_compare_and_swap(&thread->word, word, idle) == word ? idle : word;
+}
+
+/*
  * The current thread wakes that of `thread`. It is noted, and becomes an edge when that one leaves its wait: who is
  * current at sched_wakeup may be somebody else, on another processor.
  */
@@ -60,32 +87,40 @@ static __always_inline void edge_note(struct thread *thread)
 	struct task_struct *waker = bpf_get_current_task_btf();
 	struct task *task;
 	struct owner *o;
+	bool outside;
 
-	if (in_interrupt(waker)) {
-		thread->has_waker = false;
+	if (thread->serves) {
+		thread->has_waker = asks(waker) ? WAKER_ASKS : WAKER_NONE;
 		return;
 	}
+	if (in_interrupt(waker)) {
+		thread->has_waker = WAKER_NONE;
+		return;
+	}
+	outside = true;
 	thread->waker_tid = 0;
 	thread->waker_pid = 0;
 	if (!is_kernel_thread(waker)) {
 		task = bpf_task_storage_get(&tasks, waker, NULL, 0);
 		o = task && task->owner >= OWNER_FIRST ? owner_get(task->owner) : NULL;
-		thread->waker_pid = o ? o->pid : 0;
+		outside = !o;
+		thread->waker_pid = o ? o->pid : visible_pid(waker->group_leader);
 		thread->waker_tid = visible_tid(waker);
 	}
-	thread->has_waker = true;
+	thread->has_waker = outside ? WAKER_OUTSIDE : WAKER_OF_JOB;
 }
 
 /* The wait of `thread` in `state`, which took `ns`, has ended. */
 static __noinline void edge_add(const struct thread *thread, u32 state, u64 ns)
 {
 	struct edge_key key = { .wakee_tid = thread->tid, .waker_tid = thread->waker_tid };
-	struct edge fresh = { .waker_pid = thread->waker_pid };
+	struct edge fresh = { .waker_pid = thread->waker_pid,
+			      .waker_outside = thread->has_waker == WAKER_OUTSIDE };
 	int kind = ledger_edge_kind(state);
 	struct edge *edge;
 	struct owner *o;
 
-	if (kind < 0 || kind >= EDGE_KINDS || !thread->has_waker)
+	if (kind < 0 || kind >= EDGE_KINDS || !thread->has_waker || thread->serves)
 		return;
 	/* The kernel's own threads end waits for storage and sockets by the way: that is how these work. */
 	if (!thread->waker_tid && kind >= EDGE_NETWORK)

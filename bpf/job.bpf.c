@@ -137,6 +137,7 @@ static __always_inline void thread_fill(struct thread *thread, struct task_struc
 	if (o)
 		thread->owner_start_boot_ns = o->start_boot_ns;
 	thread->owner = owner;
+	thread->serves = o && o->kind == OWNER_SERVER;
 	thread->leader = BPF_CORE_READ(t, group_leader) == t;
 	thread->tid = visible_tid(t);
 	bpf_core_read(thread->comm, sizeof(thread->comm), &t->comm);
@@ -158,6 +159,8 @@ static __always_inline void ledger_begin(struct task_struct *t, struct task *tas
 	if (sleep.state == LEDGER_RUNQUEUE || thread->word != word)
 		return;
 	thread->place = sleep_place(&sleep, task->owner);
+	if (sleep.socket)
+		socket_note(thread, sleep.socket);
 	ledger_move(thread, word, sleep.state, bpf_ktime_get_ns());
 }
 
@@ -165,7 +168,7 @@ static __always_inline void ledger_begin(struct task_struct *t, struct task *tas
  * Open the ledger of a thread that has none. A new thread is about to be put on a run queue; what any other
  * one does is looked up once its ledger is there, so that a switch in between is seen and stands.
  */
-static __noinline void ledger_open(struct task_struct *t, struct task *task, bool new)
+static __noinline void ledger_open(struct task_struct *t, struct task *task, u32 owner, bool new)
 {
 	struct thread *thread;
 	u64 word;
@@ -179,7 +182,7 @@ static __noinline void ledger_open(struct task_struct *t, struct task *task, boo
 			__sync_fetch_and_add(&loss.threads_dropped, 1);
 		return;
 	}
-	thread_fill(thread, t, task->owner, new);
+	thread_fill(thread, t, owner, new);
 	word = thread->word;
 	if (__sync_val_compare_and_swap(&task->thread, 0, index + 1)) {
 		/* Another CPU has met it at the same time. */
@@ -199,18 +202,94 @@ static __always_inline bool in_job(u32 owner)
 	return owner >= OWNER_FIRST || owner == OWNER_FOLDED;
 }
 
+/* Servers' threads leave room for the job's, which would be lost. */
+static __always_inline bool has_room_for_servers(void)
+{
+	return threads_used < config_max_threads / 4 * 3;
+}
+
+/*
+ * A thread of a server may have a ledger. Whatever else it does is that of a stranger, as before: its storage says that it is
+ * outside.
+ */
+static __always_inline bool task_set_server(struct task *task, struct owner *server)
+{
+	if (task->thread || in_job(task->owner) || !has_room_for_servers())
+		return false;
+	if (task->owner == OWNER_UNKNOWN) {
+		task->epoch = membership_epoch;
+		task->owner = OWNER_OUTSIDE;
+	}
+	__sync_fetch_and_add(&server->threads, 1);
+	return true;
+}
+
 /* Give a thread its storage and its ledger, once. `new`: it has not run yet. */
 static __always_inline void thread_enter(struct task_struct *t, u32 owner, bool new)
 {
 	struct task *task = bpf_task_storage_get(&tasks, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	struct owner *o = owner_get(owner);
+	bool server = o && o->kind == OWNER_SERVER;
 
 	if (!task) {
-		__sync_fetch_and_add(&loss.threads_dropped, 1);
+		if (!server)
+			__sync_fetch_and_add(&loss.threads_dropped, 1);
 		return;
 	}
-	task_set_owner(task, owner);
+	if (!server)
+		task_set_owner(task, owner);
+	else if (!task_set_server(task, o))
+		return;
 	if (config_ledger && in_job(owner))
-		ledger_open(t, task, new);
+		ledger_open(t, task, owner, new);
+}
+
+/* The owner that serves, of a thread that has a ledger; OWNER_UNKNOWN if it is none. */
+static __always_inline u32 server_of(const struct task *task)
+{
+	struct thread *thread = thread_of(task);
+
+	return thread && thread->serves ? thread->owner : OWNER_UNKNOWN;
+}
+
+/* A server is met for the first time. */
+static __always_inline void server_begin(struct task_struct *leader, struct server *server)
+{
+	struct owner *o;
+	u32 index;
+
+	o = owner_take(&index, OWNER_SERVER);
+	if (!o)
+		return;
+	owner_describe(o, leader);
+	o->trainer = server->trainer;
+	server->start_boot_ns = o->start_boot_ns;
+	server->owner = index;
+	__sync_fetch_and_add(&servers_alive, 1);
+}
+
+static __always_inline struct server *server_find(struct task_struct *leader)
+{
+	u32 pid = visible_pid(leader);
+
+	return bpf_map_lookup_elem(&servers, &pid);
+}
+
+/* The same as owner_end(), for a server. */
+static __noinline void server_end(struct task_struct *leader)
+{
+	struct server *server;
+	struct owner *o;
+
+	if (BPF_CORE_READ(leader, signal, live.counter) > 0)
+		return;
+	server = server_find(leader);
+	if (!server || !server->owner ||
+	    server->start_boot_ns != BPF_CORE_READ(leader, start_boottime))
+		return;
+	o = owner_get(server->owner);
+	if (o && !__sync_val_compare_and_swap(&o->end_boot_ns, 0, bpf_ktime_get_boot_ns()))
+		__sync_fetch_and_add(&servers_alive, -1);
 }
 
 /*
@@ -293,6 +372,8 @@ TRACE_TWICE("task_newtask", job_fork, struct task_struct *child)
 			owner = known;
 	}
 	if (child->tgid == parent->tgid) {
+		if (!in_job(owner))
+			owner = server_of(task);
 		if (in_job(owner))
 			thread_enter(child, owner, true);
 		return 0;
@@ -349,6 +430,8 @@ TRACE_TWICE("sched_process_exec", job_exec, struct task_struct *t)
 TRACE_TWICE("sched_process_exit", job_exit, struct task_struct *t)
 {
 	owner_end(t->group_leader);
+	if (servers_alive)
+		server_end(t->group_leader);
 	return 0;
 }
 
@@ -373,9 +456,22 @@ TRACE_TWICE("cgroup_attach_task", job_cgroup_attach, struct cgroup *cgroup, cons
 	return 0;
 }
 
+/* The owner that a process of which user space says that it serves has got, or gets now; OWNER_UNKNOWN for any other one. */
+static __always_inline u32 server_join(struct task_struct *leader)
+{
+	struct server *server = server_find(leader);
+
+	if (!server || BPF_CORE_READ(leader, signal, live.counter) == 0)
+		return OWNER_UNKNOWN;
+	if (!server->owner)
+		server_begin(leader, server);
+	return server->start_boot_ns == BPF_CORE_READ(leader, start_boottime) ? server->owner :
+										OWNER_UNKNOWN;
+}
+
 /*
  * Every thread that exists when whystall starts; run until a round finds no new process. Later again for the
- * threads of processes that have joined.
+ * threads of processes that have joined, and, `serving`, for those of servers alone.
  */
 SEC("iter/task")
 int job_adopt(struct bpf_iter__task *ctx)
@@ -388,7 +484,11 @@ int job_adopt(struct bpf_iter__task *ctx)
 		return 0;
 	leader = t->group_leader;
 	owner = owner_find(BPF_CORE_READ(leader, tgid), BPF_CORE_READ(leader, start_boottime));
-	if (owner == OWNER_UNKNOWN) {
+	if (serving) {
+		owner = owner == OWNER_UNKNOWN ? server_join(leader) : OWNER_UNKNOWN;
+		if (owner == OWNER_UNKNOWN)
+			return 0;
+	} else if (owner == OWNER_UNKNOWN) {
 		/* A process whose last thread is gone is a zombie: nothing of it is left to see. */
 		if (BPF_CORE_READ(leader, signal, live.counter) == 0)
 			return 0;

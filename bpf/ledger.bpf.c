@@ -99,6 +99,8 @@ static __noinline void switch_out(struct task_struct *t, struct task *task, stru
 	}
 	sleep_read(t, task, &sleep);
 	thread->place = sleep_place(&sleep, task->owner);
+	if (sleep.socket)
+		socket_note(thread, sleep.socket);
 	ledger_move(thread, thread->word, sleep.state, now);
 	/* It cannot be woken before it has left the CPU. */
 	if (sleep.state == LEDGER_STORAGE_READ || sleep.state == LEDGER_STORAGE_FAULT)
@@ -149,9 +151,10 @@ int BPF_PROG(ledger_wakeup, struct task_struct *t)
 	if (word_state(word) <= LEDGER_RUNQUEUE)
 		return 0;
 	now = bpf_ktime_get_ns();
+	word = word_of_asked(thread, word);
 	if (ledger_move(thread, word, LEDGER_RUNQUEUE, now) && now > word >> LEDGER_SHIFT)
 		edge_add(thread, word_state(word), now - (word >> LEDGER_SHIFT));
-	thread->has_waker = false;
+	thread->has_waker = WAKER_NONE;
 	return 0;
 }
 

@@ -27,7 +27,7 @@ static __noinline void ledger_close(struct task *task, struct thread *thread)
 		return;
 	o = owner_of_thread(thread);
 	marker_leave(thread, o);
-	if (config_keep_threads && threads_used < config_max_threads / 4 * 3) {
+	if (config_keep_threads && !thread->serves && threads_used < config_max_threads / 4 * 3) {
 		thread->life = THREAD_ENDED;
 		return;
 	}
@@ -51,6 +51,15 @@ static __always_inline void place_add(u32 place, u32 kind, u64 ns)
 
 	if (file && kind < WAIT_KINDS)
 		__sync_fetch_and_add(&file->wait_ns[kind], ns);
+}
+
+/* It waits for this INET socket. */
+static __always_inline void socket_note(struct thread *thread, struct file *file)
+{
+	struct socket *socket = BPF_CORE_READ(file, private_data);
+
+	thread->socket = BPF_CORE_READ(file, f_inode, i_ino);
+	thread->peer_port = local_peer_port(BPF_CORE_READ(socket, sk));
 }
 
 /* Does the waiting clock of its process follow this thread? */

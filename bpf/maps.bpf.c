@@ -50,4 +50,6 @@ __u64 spilled_total = 0;
 __s64 job_alive = 0;
 bool attaching = false;
 __u64 adopted = 0;
+__u32 servers_alive = 0;
+bool serving = false;
 __u32 membership_epoch = 0;

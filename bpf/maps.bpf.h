@@ -146,6 +146,13 @@ struct {
 	__type(value, u32);
 } MAP_LINKAGE target_pids SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_SERVERS);
+	__type(key, u32); /* PID, in whystall's own PID namespace */
+	__type(value, struct server);
+} MAP_LINKAGE servers SEC(".maps");
+
 /* -D: by whole disk. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -341,6 +348,10 @@ extern bool attaching;
 
 /* Processes entered by the iterator, for user space to see whether a further round is needed. */
 extern __u64 adopted;
+
+/* Servers that are alive; the iterator looks for their threads now. */
+extern __u32 servers_alive;
+extern bool serving;
 
 /* Changes when processes may have joined the job without a fork: a thread outside asks again. */
 extern __u32 membership_epoch;

@@ -118,6 +118,16 @@ static __noinline u32 owner_drop(u32 tgid)
 	return OWNER_FOLDED;
 }
 
+static __always_inline void owner_describe(struct owner *o, struct task_struct *leader)
+{
+	o->tgid = BPF_CORE_READ(leader, tgid);
+	o->pid = visible_pid(leader);
+	o->ppid = visible_pid(BPF_CORE_READ(leader, real_parent, group_leader));
+	o->start_boot_ns = BPF_CORE_READ(leader, start_boottime);
+	o->cgroup_id = BPF_CORE_READ(leader, cgroups, dfl_cgrp, kn, id);
+	bpf_core_read(o->comm, sizeof(o->comm), &leader->comm);
+}
+
 /*
  * Enter the process of `leader` into the job. Returns its index, also when another CPU entered it at
  * the same time; OWNER_FOLDED when the table is full. `inherit`: where its command line comes from
@@ -132,13 +142,8 @@ static __noinline u32 owner_new(struct task_struct *leader, const struct owner *
 	o = owner_take(&index, OWNER_PROCESS);
 	if (!o)
 		return owner_drop(tgid);
-	o->tgid = tgid;
+	owner_describe(o, leader);
 	o->trainer = index;
-	o->pid = visible_pid(leader);
-	o->ppid = visible_pid(BPF_CORE_READ(leader, real_parent, group_leader));
-	o->start_boot_ns = BPF_CORE_READ(leader, start_boottime);
-	o->cgroup_id = BPF_CORE_READ(leader, cgroups, dfl_cgrp, kn, id);
-	bpf_core_read(o->comm, sizeof(o->comm), &leader->comm);
 	if (inherit) {
 		__builtin_memcpy(o->cmdline, inherit->cmdline, sizeof(o->cmdline));
 		o->cmdline_len = inherit->cmdline_len;

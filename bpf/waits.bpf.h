@@ -36,7 +36,7 @@ static __always_inline bool in_iowait(struct task_struct *t)
  */
 static __noinline bool requests_in_flight(u32 owner, struct sleep *sleep)
 {
-	struct owner *o = owner_get(owner);
+	struct owner *o = owner == OWNER_OUTSIDE ? NULL : owner_get(owner);
 	u64 most = 0;
 
 	for (int i = 0; o && i < OWNER_ROWS; i++) {
@@ -117,6 +117,8 @@ static __always_inline void sleep_on_file(struct task_struct *t, const struct ca
 		}
 	}
 	sleep->state = state_of_file(what, state_of_call(kind));
+	if (what == FD_INET)
+		sleep->socket = file;
 	if (kind == CALL_WRITE && sleep->state == LEDGER_IPC)
 		sleep->state = LEDGER_SEND;
 	if (what == FD_STORAGE) {
@@ -187,12 +189,14 @@ static __noinline void sleep_in_call(struct task_struct *t, struct task *task,
 	case CALL_SELECT:
 		/* Another thread's memory cannot be read from here. */
 		if (t == bpf_get_current_task_btf())
-			sleep->state = kind == CALL_POLL ? state_of_poll_call(t, call) :
-							   state_of_select_call(t, call);
+			sleep->state = kind == CALL_POLL ?
+					       state_of_poll_call(t, call, &sleep->socket) :
+					       state_of_select_call(t, call, &sleep->socket);
 		return;
 	case CALL_EPOLL:
 		open_files_read(t, &open);
-		sleep->state = state_of_epoll_call(open_files_get(&open, call->argument[0]));
+		sleep->state = state_of_epoll_call(open_files_get(&open, call->argument[0]),
+						   &sleep->socket);
 		return;
 	case CALL_LOCK:
 		sleep->state = LEDGER_LOCK;
@@ -305,7 +309,8 @@ static __always_inline u32 sleep_place(const struct sleep *sleep, u32 owner)
 	u32 index, device = sleep->device;
 	struct super_block *sb;
 
-	if (ledger_wait_kind(sleep->state) < 0)
+	/* A server's thread has a ledger, and is not of the job: no file of it is followed. */
+	if (ledger_wait_kind(sleep->state) < 0 || owner == OWNER_OUTSIDE)
 		return 0;
 	sb = inode ? BPF_CORE_READ(inode, i_sb) : NULL;
 	/* A device's own inode, behind that of its node, has no name. */

@@ -416,8 +416,18 @@ struct nameidata {
 	struct path path;
 };
 
+struct in6_addr {
+	__u32 words[4];
+};
+
+/* In the kernel the first three are parts of anonymous unions. */
 struct sock_common {
+	__u32 skc_daddr;
+	__u32 skc_rcv_saddr;
+	__u16 skc_dport;
 	unsigned short skc_family;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
 };
 
 struct sock {

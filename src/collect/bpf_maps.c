@@ -148,6 +148,11 @@ static int read_rows(struct bpf_maps *maps, uint32_t begin, uint32_t end, struct
 	return 0;
 }
 
+static bool is_process(const struct owner *o)
+{
+	return o->kind == OWNER_PROCESS || o->kind == OWNER_SERVER;
+}
+
 static int read_owners(struct bpf_maps *maps, struct sample *sample)
 {
 	uint32_t end = owners_used(maps);
@@ -168,7 +173,7 @@ static int read_owners(struct bpf_maps *maps, struct sample *sample)
 			o->marker_missing =
 				markers_missing(maps->markers, i, o->owner.start_boot_ns);
 		}
-		if (o->owner.kind == OWNER_PROCESS && note->asked &&
+		if (is_process(&o->owner) && note->asked &&
 		    note->start_boot_ns == o->owner.start_boot_ns) {
 			memcpy(o->cgroup, note->cgroup, sizeof(o->cgroup));
 			if (!o->owner.cmdline_len) {
@@ -727,7 +732,7 @@ int bpf_maps_tidy(struct bpf_maps *maps, struct fault *fault)
 
 	mounts_learn(&maps->mounts, 0, &maps->own_mount_namespace);
 	for (uint32_t i = OWNER_FIRST; i < end; i++)
-		if (maps->owners[i].kind == OWNER_PROCESS && !maps->owners[i].end_boot_ns)
+		if (is_process(&maps->owners[i]) && !maps->owners[i].end_boot_ns)
 			note_process(maps, i);
 	return make_room(maps, fault);
 }

@@ -277,7 +277,7 @@ static int attach_pairs(const struct pair *pairs, size_t count, struct fault *fa
 }
 
 /* One round of the iterator over all threads. */
-static int adopt_round(struct bpf_source *source, struct fault *fault)
+static int iterate(const struct bpf_source *source)
 {
 	int fd = bpf_iter_create(bpf_link__fd(source->skel->links.job_adopt));
 	char nothing[64];
@@ -285,12 +285,19 @@ static int adopt_round(struct bpf_source *source, struct fault *fault)
 	int err;
 
 	if (fd < 0)
-		return load_fault(fault, -errno, "list processes by BPF iterator");
+		return -errno;
 	do
 		n = read(fd, nothing, sizeof(nothing));
 	while (n > 0 || (n < 0 && errno == EAGAIN));
 	err = n < 0 ? -errno : 0;
 	close(fd);
+	return err;
+}
+
+static int adopt_round(struct bpf_source *source, struct fault *fault)
+{
+	int err = iterate(source);
+
 	return err ? load_fault(fault, err, "list processes by BPF iterator") : 0;
 }
 
@@ -566,6 +573,27 @@ void bpf_source_assign(struct bpf_source *source, uint32_t owner, uint64_t start
 	__atomic_store_n(&o->assigned, 1, __ATOMIC_RELAXED);
 	__atomic_store_n(&o->trainer, trainer, __ATOMIC_RELAXED);
 	__atomic_store_n(&o->clock_tid, (uint32_t)clock_tid, __ATOMIC_RELAXED);
+}
+
+/* A thread that is made while the first round passes is found by the second one. */
+enum { SERVER_ROUNDS = 2 };
+
+int bpf_source_serve(struct bpf_source *source, pid_t pid, uint32_t trainer)
+{
+	struct whystall_bpf *skel = source->skel;
+	struct server server = { .trainer = trainer };
+	__u32 key = (__u32)pid;
+	int err = 0;
+
+	if (!skel->links.job_adopt || !skel->rodata->config_ledger)
+		return -EOPNOTSUPP;
+	if (bpf_map_update_elem(bpf_map__fd(skel->maps.servers), &key, &server, BPF_NOEXIST))
+		return errno == E2BIG ? -ENOSPC : -errno;
+	skel->bss->serving = true;
+	for (int i = 0; !err && i < SERVER_ROUNDS; i++)
+		err = iterate(source);
+	skel->bss->serving = false;
+	return err;
 }
 
 bool bpf_source_job_found(const struct bpf_source *source)

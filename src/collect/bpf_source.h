@@ -82,6 +82,13 @@ void bpf_source_settle(const struct bpf_source *source);
 void bpf_source_assign(struct bpf_source *source, uint32_t owner, uint64_t start_boot_ns,
 		       uint32_t trainer, pid_t clock_tid);
 
+/*
+ * From now on the threads of this process, which is outside the job, have ledgers too, measured by the waiting clock of the
+ * process at `trainer` in samples' owners; nothing else that it does is counted. At most MAX_SERVERS processes; one that is
+ * of the job stays what it is. Returns 0, -ENOSPC, or another negative errno.
+ */
+int bpf_source_serve(struct bpf_source *source, pid_t pid, uint32_t trainer);
+
 /* Has any process of the job been found so far? */
 bool bpf_source_job_found(const struct bpf_source *source);
 

@@ -44,7 +44,8 @@ static void subtract(struct edge_report *edge, const struct edge_sample *now,
 	edge->wakee_tid = (pid_t)now->key.wakee_tid;
 	edge->waker_tid = (pid_t)now->key.waker_tid;
 	edge->wakee_pid = (pid_t)now->edge.wakee_pid;
-	edge->waker_pid = (pid_t)now->edge.waker_pid;
+	edge->waker_process = (pid_t)now->edge.waker_pid;
+	edge->waker_pid = now->edge.waker_outside ? 0 : edge->waker_process;
 	for (int i = 0; i < EDGE_KINDS; i++)
 		edge->ns[i] = now->edge.ns[i] - (then ? then->edge.ns[i] : 0);
 	edge->inside_ns = now->edge.inside_ns - (then ? then->edge.inside_ns : 0);

@@ -36,6 +36,10 @@ static void add_thread(void *to, const void *from)
 	ledger_add(&x->all, &y->all);
 	ledger_add(&x->waiting, &y->waiting);
 	x->ended = x->ended || y->ended;
+	if (y->socket) {
+		x->socket = y->socket;
+		x->peer_port = y->peer_port;
+	}
 }
 
 static void add_process(void *to, const void *from)
@@ -129,12 +133,14 @@ static int build_threads(struct loop *loop, const struct sample *from, const str
 		uint32_t owner =
 			thread->life == THREAD_FREE ? OWNER_EXITED : ledger_owner(to, thread);
 
-		if (owner < OWNER_FIRST)
+		if (owner < OWNER_FIRST || to->owners[owner].owner.kind == OWNER_SERVER)
 			continue;
 		t->tid = (pid_t)thread->tid;
 		t->pid = (pid_t)to->owners[owner].owner.pid;
 		t->start_ns = thread->start_ns;
 		t->ended = thread->life == THREAD_ENDED;
+		t->socket = thread->socket;
+		t->peer_port = thread->peer_port;
 		ledger_of_thread(&t->all, from, to, i, LEDGER_ALL);
 		ledger_of_thread(&t->waiting, from, to, i, LEDGER_WAITING);
 		if (ledger_wall_ns(&t->all))

@@ -120,7 +120,8 @@ static void describe(struct process_report *p, const struct sample *from, const 
 
 	p->owner = index;
 	p->cgroup = sample->cgroup;
-	if (o->kind != OWNER_PROCESS) {
+	p->server = o->kind == OWNER_SERVER;
+	if (o->kind != OWNER_PROCESS && !p->server) {
 		name_fixed(p, o, index);
 		return;
 	}
@@ -301,6 +302,7 @@ static struct thread_report *list_threads(const struct sample *from, const struc
 		memcpy(row->comm, thread->comm, COMM_LEN);
 		row->comm[COMM_LEN] = '\0';
 		ledger_of_thread(&row->ledger, from, to, i, LEDGER_ALL);
+		ledger_of_thread(&row->waiting, from, to, i, LEDGER_WAITING);
 		if (ledger_wall_ns(&row->ledger))
 			(*count)++;
 	}
@@ -322,7 +324,8 @@ static bool is_listed(const struct process_report *p, const struct owner *o, boo
 
 	for (size_t i = 0; i < p->io_count; i++)
 		did_io |= p->io[i].requests || p->io[i].bytes;
-	return did_io || (o->kind == OWNER_PROCESS && !everybody && (!p->ended || p->end_s >= 0));
+	return did_io || p->server ||
+	       (o->kind == OWNER_PROCESS && !everybody && (!p->ended || p->end_s >= 0));
 }
 
 /* Places have the times of the tracepoints, classes those of the kernel: a few can be a little more. */

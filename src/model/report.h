@@ -37,6 +37,7 @@ struct thread_report {
 	pid_t tid;
 	char comm[COMM_LEN + 1];
 	struct ledger ledger;
+	struct ledger waiting; /* the part in which its trainer's clock ran */
 };
 
 struct process_report {
@@ -47,6 +48,7 @@ struct process_report {
 	const char *cgroup;          /* "" where unknown; of the sample */
 	unsigned int threads;
 	bool ended;
+	bool server; /* outside the job, and serves it: of it only the time of its threads is known */
 	double start_s, end_s;     /* from the start of the window; end_s where it ended */
 	double block_s;            /* Q to C of its requests, summed */
 	uint64_t bytes;            /* each counted once, at the topmost device */
@@ -81,11 +83,19 @@ struct concurrency_report {
 /* How long a thread of the job waited for what another one then ended. */
 struct edge_report {
 	pid_t wakee_tid, wakee_pid;
-	pid_t waker_tid; /* 0: a thread of the kernel */
-	pid_t waker_pid; /* 0: not of the job */
+	pid_t waker_tid;     /* 0: a thread of the kernel */
+	pid_t waker_pid;     /* 0: not of the job */
+	pid_t waker_process; /* of the job or not; 0: not known */
 	uint64_t ns[EDGE_KINDS];
 	uint64_t inside_ns; /* of it, inside an input marker */
 	uint64_t waits;
+};
+
+/* How long a thread of the job waited for a socket whose other end is a process of the same host, outside the job. */
+struct peer_report {
+	pid_t tid, pid;
+	pid_t server; /* that process */
+	uint64_t ns;
 };
 
 struct device_report {
@@ -132,6 +142,8 @@ struct report {
 	const struct dataset *datasets; /* of trainers that wait for storage; likewise */
 	size_t dataset_count;
 	bool started; /* by whystall: the job did nothing before the window; likewise */
+	const struct peer_report *peers; /* likewise; in the order of thread IDs */
+	size_t peer_count;
 };
 
 /*

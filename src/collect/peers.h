@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Who holds the other end of a TCP socket on this host, if that is in the same network namespace. From /proc alone;
+ * the descriptors of others' processes can only be read by root, or with CAP_SYS_PTRACE.
+ */
+#ifndef WHYSTALL_COLLECT_PEERS_H
+#define WHYSTALL_COLLECT_PEERS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { MAX_PEER_QUERIES = 64 };
+
+struct peer_query {
+	pid_t pid;       /* in whose network namespace the socket is */
+	uint32_t socket; /* number of its inode */
+	uint32_t
+		port; /* of its other end: if the socket is gone by now, whoever listens there is the answer */
+	pid_t peer; /* the answer; 0: nobody was found */
+};
+
+/* Answer up to MAX_PEER_QUERIES. `proc`: where /proc is. What cannot be read answers nothing. */
+void peers_find(struct peer_query *queries, size_t count, const char *proc);
+
+#endif
