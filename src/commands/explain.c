@@ -9,6 +9,7 @@
 #include "commands/commands.h"
 #include "commands/datasets.h"
 #include "commands/follow.h"
+#include "commands/servers.h"
 #include "commands/session.h"
 #include "judge/judge.h"
 #include "model/loop.h"
@@ -131,6 +132,7 @@ struct reading {
 	size_t tick;               /* how many so far */
 	const struct sample *last; /* of threads: `from`, then one of `ticks` */
 	struct follow follow;
+	struct servers servers;
 	struct stretches stretches;
 };
 
@@ -151,6 +153,8 @@ static int print_report(struct session *session, const struct reading *reading, 
 		report.limits = reading->follow.limits;
 		report.limits_count = reading->follow.limits_count;
 		report.started = options->program != NULL;
+		report.peers = reading->servers.peers;
+		report.peer_count = reading->servers.peer_count;
 		err = judge_all(&verdicts, reading->stretches.list, reading->stretches.count,
 				options->trainer, cpus_allowed());
 		context.verdicts = &verdicts;
@@ -177,6 +181,7 @@ static void reading_free(struct reading *reading)
 	sample_free(&reading->ticks[1]);
 	stretches_free(&reading->stretches);
 	follow_free(&reading->follow);
+	servers_free(&reading->servers);
 }
 
 /* The time since the last interval, at its end or at that of the run. */
@@ -191,6 +196,8 @@ static int read_stretch(struct session *session, struct reading *reading, struct
 	if (err)
 		return err;
 	err = follow_tick(&reading->follow, session->source, reading->last, next);
+	if (!err)
+		err = servers_tick(&reading->servers, &reading->follow, session->source);
 	if (!err)
 		err = stretches_add(&reading->stretches, &reading->follow.last);
 	reading->last = next;

@@ -66,7 +66,13 @@ int follow_tick(struct follow *follow, struct bpf_source *source, const struct s
 	/* A job may start threads and processes for days. */
 	if (follow->seen.thread_count > 2 * follow->last.thread_count + KEPT_ENDED)
 		loop_forget(&follow->seen, &follow->last);
-	return ++follow->ticks > OFTEN && follow->ticks % OFTEN ? 0 : assign(follow, source);
+	follow->ticks++;
+	return follow_has_looked(follow) ? assign(follow, source) : 0;
+}
+
+bool follow_has_looked(const struct follow *follow)
+{
+	return follow->ticks <= OFTEN || follow->ticks % OFTEN == 0;
 }
 
 double cpus_allowed(void)

@@ -23,6 +23,9 @@ struct follow {
 int follow_tick(struct follow *follow, struct bpf_source *source, const struct sample *from,
 		const struct sample *to);
 
+/* Has the last tick found out anew who works for whom? That is not done in each one. */
+bool follow_has_looked(const struct follow *follow);
+
 /* Processors that the job may use: those that whystall may. */
 double cpus_allowed(void);
 

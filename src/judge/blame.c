@@ -140,9 +140,11 @@ static bool is_busy(const struct case_file *c, size_t thread)
 {
 	const struct loop_thread *t = &c->loop->threads[thread];
 	double lived_s = duration_seconds(ledger_wall_ns(&t->all));
+	/* One that waits for a process outside the job has that make it. */
+	double busy_s = own_s(&t->all) + class_s(&t->all, LEDGER_IPC) * part_external(c, thread);
 
-	return own_s(&t->all) > LEAST_BUSY * fmin(c->wall_s, lived_s) &&
-	       (c->reached[thread] || class_s(&t->all, LEDGER_SLEEP) < own_s(&t->all) / 2);
+	return busy_s > LEAST_BUSY * fmin(c->wall_s, lived_s) &&
+	       (c->reached[thread] || class_s(&t->all, LEDGER_SLEEP) < busy_s / 2);
 }
 
 static bool has_outside(const struct case_file *c)

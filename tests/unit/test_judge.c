@@ -280,6 +280,18 @@ static void test_unknown(void **unused)
 	v = judged(&b);
 	assert_int_equal(v.class, CLASS_EXTERNAL);
 	verdict_free(&v);
+	/* By a worker that has it all from a process outside the job. */
+	begin(&b, 20, 15);
+	spend(add(&b, TRAINER, TRAINER), LEDGER_IPC, 15, 15);
+	t = add(&b, 200, 200);
+	spend(t, LEDGER_IPC, 19.5, 15);
+	spend(t, LEDGER_CPU, 0.5, 0);
+	add_edge(&b, TRAINER, 200, 15);
+	add_edge(&b, 200, 999, 19.5);
+	v = judged(&b);
+	assert_int_equal(v.class, CLASS_EXTERNAL);
+	assert_int_equal(v.producer_count, 1);
+	verdict_free(&v);
 	/* Threads that share one interpreter with the trainer. */
 	begin(&b, 20, 15);
 	t = add(&b, TRAINER, TRAINER);

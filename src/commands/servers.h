@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* While a job runs: find out which processes outside of it serve it, and have their threads followed. */
+#ifndef WHYSTALL_COMMANDS_SERVERS_H
+#define WHYSTALL_COMMANDS_SERVERS_H
+
+#include "collect/bpf_source.h"
+#include "commands/follow.h"
+#include "model/report.h"
+
+enum { KNOWN_SOCKETS = 256 };
+
+/* Who holds the other end of a socket; 0: nobody was found. */
+struct known_socket {
+	uint32_t socket;
+	pid_t peer;
+};
+
+/* Begins as { 0 }. */
+struct servers {
+	struct peer_report *peers; /* waits for sockets so far, in the order of thread IDs */
+	size_t peer_count;
+	struct known_socket known[KNOWN_SOCKETS];
+	size_t known_next;
+	pid_t adopted[MAX_SERVERS];
+	size_t adopted_count;
+};
+
+/* Take in the time that follow_tick() was called for last. Returns 0 or -ENOMEM. */
+int servers_tick(struct servers *servers, const struct follow *follow, struct bpf_source *source);
+
+void servers_free(struct servers *servers);
+
+#endif
