@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "base/units.h"
+#include "show/served.h"
 #include "show/verdict.h"
 #include "show/words.h"
 
@@ -373,13 +374,21 @@ static void add_intervals(struct evidence *e, const struct verdict *v)
 	}
 }
 
+static void add_served(struct evidence *e)
+{
+	for (size_t i = 0; i < e->served_count; i++)
+		show_served_sentence(add_line(e), SENTENCE_LEN, e, &e->served[i]);
+}
+
 void evidence_collect(struct evidence *evidence, const struct verdict *verdict,
 		      const struct report *report)
 {
 	evidence->count = 0;
 	evidence->where_count = where_find(evidence->where, verdict, report);
+	evidence->served_count = served_find(evidence->served, verdict, report);
 	if (verdict->class != CLASS_UNKNOWN) {
 		add_share(evidence, verdict, report);
+		add_served(evidence);
 		if (has_blame(verdict) && verdict->share_known && verdict->waited_s > 0)
 			add_others(evidence, verdict);
 		add_own(evidence, verdict);

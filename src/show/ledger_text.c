@@ -169,7 +169,11 @@ int show_ledger_text(FILE *out, const struct report *report, bool threads)
 	for (size_t i = 0; i < count && i < LEDGER_PROCESSES; i++) {
 		print_name(out, "  ", list[i]->pid, list[i]->comm);
 		print_shares(out, &list[i]->ledger);
-		print_waits(out, list[i]);
+		if (list[i]->server)
+			fprintf(out,
+				"    serves the job from outside, and is in none of its sums\n");
+		else
+			print_waits(out, list[i]);
 		if (threads)
 			print_threads(out, list[i]);
 	}

@@ -126,7 +126,9 @@ static void add_ledger(struct json_builder *b, json_t *process, const struct pro
 {
 	show_ledger_json(b, process, &p->ledger);
 	add_write_wait(b, process, &p->ledger);
-	json_add_real(b, process, metrics[M_UNPLACED_WAIT_S].key, duration_seconds(p->unplaced_ns));
+	if (!p->server)
+		json_add_real(b, process, metrics[M_UNPLACED_WAIT_S].key,
+			      duration_seconds(p->unplaced_ns));
 	if (context->threads)
 		add_threads(b, process, p);
 }
@@ -177,6 +179,14 @@ static bool has_threads(const struct process_report *p)
 	return p->pid || p->owner == OWNER_FOLDED || p->owner == OWNER_EXITED;
 }
 
+/* Of a server nothing but the time of its threads is known. */
+static void add_not_measured(struct json_builder *b, json_t *process)
+{
+	json_add_null(b, process, metrics[M_BLOCK_S].key);
+	json_add_null(b, process, "io");
+	json_add_null(b, process, "files");
+}
+
 static void add_process(struct json_builder *b, json_t *list, const struct report *report,
 			const struct process_report *p, const struct show_context *context)
 {
@@ -188,6 +198,8 @@ static void add_process(struct json_builder *b, json_t *list, const struct repor
 		json_add_count(b, process, metrics[M_PPID].key, (uint64_t)p->ppid);
 		json_add_text(b, process, metrics[M_COMM].key, p->comm);
 		json_add_text(b, process, metrics[M_CMDLINE].key, p->cmdline);
+		if (p->server)
+			json_add_text(b, process, metrics[M_ROLE].key, "server");
 		if (p->cgroup[0])
 			json_add_text(b, process, metrics[M_CGROUP].key, p->cgroup);
 		else
@@ -205,6 +217,10 @@ static void add_process(struct json_builder *b, json_t *list, const struct repor
 	}
 	if (report->has_ledger && has_threads(p))
 		add_ledger(b, process, p, context);
+	if (p->server) {
+		add_not_measured(b, process);
+		return;
+	}
 	json_add_real(b, process, metrics[M_BLOCK_S].key, p->block_s);
 	io = json_open_array(b, process, "io");
 	for (size_t i = 0; i < p->io_count; i++)

@@ -234,7 +234,7 @@ int show_report_text(FILE *out, const struct report *report, const struct show_c
 
 	for (size_t i = 0; i < report->process_count; i++) {
 		with_io += report->processes[i].io_count != 0;
-		processes += report->processes[i].pid != 0;
+		processes += report->processes[i].pid != 0 && !report->processes[i].server;
 	}
 	fprintf(out, "%.1f s, %zu process%s, %s of block I/O (source: %s)\n", report->seconds,
 		processes, processes == 1 ? "" : "es",

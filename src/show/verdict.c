@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "show/dataset.h"
 #include "show/metrics.h"
+#include "show/served.h"
 #include "show/what_if.h"
 #include "show/words.h"
 
@@ -202,6 +203,8 @@ static void print_verdict(FILE *out, const struct verdict *v, const struct repor
 	print_headline(out, v, report);
 	print_blame(out, v);
 	print_where(out, &e, report);
+	if (v->class != CLASS_UNKNOWN)
+		show_served_text(out, &e);
 	for (size_t i = 0; i < e.count; i++)
 		fprintf(out, "  %s\n", e.lines[i]);
 	print_advice(out, v, report);
@@ -256,6 +259,7 @@ static void add_where(struct json_builder *b, json_t *row, const struct evidence
 			json_add_text(b, place, metrics[M_NAME].key, e->where[i].name);
 		json_add_real(b, place, metrics[M_PCT].key, e->where[i].pct);
 	}
+	show_served_json(b, list, e);
 }
 
 static void add_advice(struct json_builder *b, json_t *row, const struct verdict *v,

@@ -5,6 +5,7 @@
 
 #include "judge/advice.h"
 #include "judge/judge.h"
+#include "judge/served.h"
 #include "judge/where.h"
 #include "model/report.h"
 
@@ -18,6 +19,8 @@ struct evidence {
 	size_t count;
 	struct where where[WHERE_MOST];
 	size_t where_count;
+	struct served served[MAX_SERVERS];
+	size_t served_count;
 };
 
 /* The figures behind a verdict, a line each, and where its waits were. */

@@ -176,8 +176,9 @@ class Report:
         self.loss = self.data["loss"]
 
     def rows(self, pid=None, comm=None):
+        """Without servers, of which the test itself may be one."""
         return [row for row in self.processes
-                if pid in (None, row["pid"]) and comm in (None, row["comm"])]
+                if pid in (None, row["pid"]) and comm in (None, row["comm"]) and row.get("role") != "server"]
 
     def row(self, **selection):
         rows = self.rows(**selection)
@@ -196,7 +197,7 @@ class Report:
         """Every PID that has such a row, with its figure: {pid: figure}; the rows of nobody are 0."""
         figures = collections.Counter()
         for row in self.processes:
-            for io in row["io"]:
+            for io in row["io"] or []:
                 if (io["device"], io["op"]) == (device, op):
                     figures[row["pid"]] += io[key]
         return dict(figures)

@@ -46,7 +46,8 @@ def check_places(verdict):
     blame = verdict["blame_pct"]
     for kind in ("device", "mount", "file"):
         assert sum(pct_of(verdict, kind).values()) <= blame["storage"] + 0.1
-    assert sum(pct_of(verdict, "process").values()) <= 100 - blame["pipeline"] + 0.1
+    workers = [place["pct"] for place in verdict["where"] if place["kind"] == "process" and "role" not in place]
+    assert sum(workers) <= 100 - blame["pipeline"] + 0.1
     assert all(place["name"].startswith(f'{place["pid"]} ') for place in verdict["where"]
                if place["kind"] == "process")
 

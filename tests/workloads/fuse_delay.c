@@ -6,7 +6,8 @@
  *   fuse_delay SIZE_BYTES DELAY_US FAIL_FROM_BYTE MOUNTPOINT [-s]
  *   fuse_delay LIBRARY once|always 0 MOUNTPOINT
  *
- * With -s it serves one read after the other. The second form serves a library, "libbatches.so"; `once`: for the first one who
+ * DELAY_US may be cpu:US, which it spends computing, or socket:US, for which it waits on a TCP socket until a child of it
+ * answers. With -s it serves one read after the other. The second form serves a library, "libbatches.so"; `once`: for the first one who
  * opens it, all others, and whoever asks for the file system, wait for ever.
  * Looking for any other name takes as long. Reads that reach FAIL_FROM_BYTE end with EIO (0: never). Stays
  * in the foreground.
@@ -15,9 +16,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fuse.h>
+#include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,13 +34,81 @@ static int only_once;
 static off_t disk_bytes;
 static long delay_us;
 static off_t fail_from;
+static enum { BY_SLEEP, BY_CPU, BY_SOCKET } delay_kind;
+static struct sockaddr_in upstream = { .sin_family = AF_INET };
 
-static void delay(void)
+static void sleep_for_delay(void)
 {
 	struct timespec pause = { delay_us / 1000000, delay_us % 1000000 * 1000 };
 
 	while (nanosleep(&pause, &pause) && errno == EINTR)
 		;
+}
+
+static void compute(void)
+{
+	struct timespec now;
+	long end_us;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	end_us = now.tv_sec * 1000000 + now.tv_nsec / 1000 + delay_us;
+	do
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	while (now.tv_sec * 1000000 + now.tv_nsec / 1000 < end_us);
+}
+
+/* Ask the child, and wait for its answer. */
+static void ask(void)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char answer;
+
+	if (fd < 0 || connect(fd, (struct sockaddr *)&upstream, sizeof(upstream)) ||
+	    recv(fd, &answer, 1, 0) != 1)
+		perror("upstream");
+	close(fd);
+}
+
+static void delay(void)
+{
+	if (delay_kind == BY_CPU)
+		compute();
+	else if (delay_kind == BY_SOCKET)
+		ask();
+	else
+		sleep_for_delay();
+}
+
+/* A child that answers each connection after the delay. */
+static int start_upstream(void)
+{
+	socklen_t size = sizeof(upstream);
+	int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), fd;
+
+	upstream.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (listening < 0 || bind(listening, (struct sockaddr *)&upstream, sizeof(upstream)) ||
+	    listen(listening, 16) || getsockname(listening, (struct sockaddr *)&upstream, &size))
+		return -1;
+	if (fork())
+		return close(listening);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	while ((fd = accept(listening, NULL, NULL)) >= 0) {
+		sleep_for_delay();
+		if (write(fd, "x", 1) != 1)
+			perror("answer");
+		close(fd);
+	}
+	_exit(1);
+}
+
+/* "US", "cpu:US" or "socket:US" */
+static void parse_delay(const char *text)
+{
+	const char *colon = strchr(text, ':');
+
+	if (colon)
+		delay_kind = text[0] == 'c' ? BY_CPU : BY_SOCKET;
+	delay_us = strtol(colon ? colon + 1 : text, NULL, 10);
 }
 
 static void never(void)
@@ -127,7 +200,11 @@ int main(int argc, char **argv)
 		disk_path = "/libbatches.so";
 	}
 	disk_bytes = library < 0 ? strtoll(argv[1], NULL, 10) : lseek(library, 0, SEEK_END);
-	delay_us = strtol(argv[2], NULL, 10);
+	parse_delay(argv[2]);
+	if (delay_kind == BY_SOCKET && start_upstream()) {
+		perror("socket");
+		return 1;
+	}
 	fail_from = strtoll(argv[3], NULL, 10);
 
 	char *args[] = { argv[0], foreground, argv[4], argv[5], NULL };
