@@ -457,7 +457,7 @@ TRACE_TWICE("cgroup_attach_task", job_cgroup_attach, struct cgroup *cgroup, cons
 }
 
 /* The owner that a process of which user space says that it serves has got, or gets now; OWNER_UNKNOWN for any other one. */
-static __always_inline u32 server_join(struct task_struct *leader)
+static __noinline u32 server_join(struct task_struct *leader)
 {
 	struct server *server = server_find(leader);
 

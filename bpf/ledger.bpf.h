@@ -54,7 +54,7 @@ static __always_inline void place_add(u32 place, u32 kind, u64 ns)
 }
 
 /* It waits for this INET socket. */
-static __always_inline void socket_note(struct thread *thread, struct file *file)
+static __noinline void socket_note(struct thread *thread, struct file *file)
 {
 	struct socket *socket = BPF_CORE_READ(file, private_data);
 
