@@ -7,7 +7,7 @@
 #include "show/metrics.h"
 #include "show/verdict.h"
 
-enum { PLACE_LEN = 160, NAME_LEN = 4 * COMM_LEN };
+enum { PLACE_LEN = 160, PLACE_TEXT_LEN = 4 * PLACE_LEN, NAME_LEN = 4 * COMM_LEN };
 
 /* Where a server spends its time, by the classes of the ledger. */
 static const char *const split_words[LEDGER_CLASSES] = {
@@ -34,7 +34,7 @@ static const char *name_of(char text[NAME_LEN], const struct served *s)
 }
 
 /* The mount that most of the job's waits for storage were in; "" where it is not known, or not asked for. */
-static const char *mount_of(char text[4 * PLACE_LEN], const struct evidence *e,
+static const char *mount_of(char text[PLACE_TEXT_LEN], const struct evidence *e,
 			    const struct served *s)
 {
 	char raw[PLACE_LEN];
@@ -43,7 +43,7 @@ static const char *mount_of(char text[4 * PLACE_LEN], const struct evidence *e,
 	for (size_t i = 0; s->class == CLASS_STORAGE && i < e->where_count; i++)
 		if (e->where[i].kind == WHERE_MOUNT) {
 			text_copy(raw, sizeof(raw), e->where[i].name);
-			return text_escape(text, 4 * PLACE_LEN, raw, TEXT_PLAIN);
+			return text_escape(text, PLACE_TEXT_LEN, raw, TEXT_PLAIN);
 		}
 	return text;
 }
@@ -52,7 +52,7 @@ void show_served_text(FILE *out, const struct evidence *evidence)
 {
 	for (size_t i = 0; i < evidence->served_count; i++) {
 		const struct served *s = &evidence->served[i];
-		char mount[4 * PLACE_LEN], name[NAME_LEN];
+		char mount[PLACE_TEXT_LEN], name[NAME_LEN];
 		unsigned int largest = served_largest(s);
 
 		mount_of(mount, evidence, s);
@@ -68,7 +68,7 @@ void show_served_text(FILE *out, const struct evidence *evidence)
 void show_served_sentence(char *line, size_t size, const struct evidence *evidence,
 			  const struct served *served)
 {
-	char mount[4 * PLACE_LEN], name[NAME_LEN];
+	char mount[PLACE_TEXT_LEN], name[NAME_LEN];
 	const char *place = mount_of(mount, evidence, served);
 
 	if (!place[0])

@@ -52,6 +52,7 @@ def ask(out):
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(sys.argv[1])
     while True:
+        time.sleep(float(sys.argv[2]))
         connection.sendall(b"?")
         connection.recv(100)
         out.put(b"x")
@@ -156,9 +157,20 @@ def test_service_on_a_unix_socket(whystall, server, tmp_path, public_folder):
     process, _ = server("cpu", UNIX, path)
     script = tmp_path / "job.py"
     script.write_text(UNIX_JOB)
-    report, _ = whystall.traced("--", "/usr/bin/python3", script, path)
+    report, _ = whystall.traced("--", "/usr/bin/python3", script, path, "0")
     place, _ = the_server(report, "external", process.pid)
     assert place["time_pct"]["cpu"] + place["time_pct"].get("runqueue", 0) >= 60, place
+
+
+def test_waits_for_work_are_no_work(whystall, server, tmp_path, public_folder):
+    """Most of the time nobody asks the server for anything: it waits on its sockets, and does nothing."""
+    path = public_folder / "socket"
+    server("cpu", UNIX, path)
+    script = tmp_path / "job.py"
+    script.write_text(UNIX_JOB)
+    report, _ = whystall.traced("--", "/usr/bin/python3", script, path, "0.03")
+    (place,) = served_by(report)
+    assert place["time_pct"].get("ipc", 0) <= 20, place
 
 
 def test_what_a_server_reads_is_not_the_jobs(load, server, loop):
