@@ -138,6 +138,8 @@ struct thread {
 	__u64 cpu_base_ns;               /* the kernel's own counters when `ns` began; ~0: */
 	__u64 delay_base_ns;             /* both are taken at the next switch */
 	__u64 owner_start_boot_ns;
+	__u64 met_asleep_ns;   /* when whystall met it asleep: 0: it was not */
+	__u64 slept_before_ns; /* and for how long it had been by then, at most */
 	__u32 owner;
 	__u32 tid;     /* as whystall's PID namespace knows it */
 	__u32 life;    /* enum thread_life */
@@ -434,7 +436,7 @@ static inline __attribute__((always_inline)) int glob_matches(const volatile str
 
 _Static_assert(sizeof(struct owner) == 624, "struct owner is read by user space");
 _Static_assert(LEDGER_STATES <= LEDGER_STATE_MASK + 1, "a state is part of a thread's word");
-_Static_assert(sizeof(struct thread) == 48 + 2 * 8 * LEDGER_STATES + 80,
+_Static_assert(sizeof(struct thread) == 48 + 2 * 8 * LEDGER_STATES + 96,
 	       "struct thread is read by user space");
 _Static_assert(sizeof(struct edge) == 8 * EDGE_KINDS + 32, "struct edge is read by user space");
 _Static_assert(sizeof(struct io_key) == 12, "struct io_key is hashed: no padding");

@@ -149,11 +149,21 @@ static __always_inline void thread_fill(struct thread *thread, struct task_struc
 	thread->life = THREAD_ALIVE;
 }
 
+/* How long it has not been on a processor; this thread, which asks, is on one. */
+static __always_inline u64 off_cpu_ns(struct task_struct *t)
+{
+	u64 now = BPF_CORE_READ(bpf_get_current_task_btf(), sched_info.last_arrival);
+	u64 last = BPF_CORE_READ(t, sched_info.last_arrival);
+
+	return now > last ? now - last : 0;
+}
+
 /* What a thread does that has just got its ledger, unless a switch has been seen since then. */
 static __always_inline void ledger_begin(struct task_struct *t, struct task *task,
 					 struct thread *thread, u64 word)
 {
 	struct sleep sleep = {};
+	u64 now;
 
 	state_now(t, task, &sleep);
 	if (sleep.state == LEDGER_RUNQUEUE || thread->word != word)
@@ -161,7 +171,12 @@ static __always_inline void ledger_begin(struct task_struct *t, struct task *tas
 	thread->place = sleep_place(&sleep, task->owner);
 	if (sleep.socket)
 		socket_note(thread, sleep.socket);
-	ledger_move(thread, word, sleep.state, bpf_ktime_get_ns());
+	now = bpf_ktime_get_ns();
+	if (sleep.state != LEDGER_CPU) {
+		thread->met_asleep_ns = now;
+		thread->slept_before_ns = off_cpu_ns(t);
+	}
+	ledger_move(thread, word, sleep.state, now);
 }
 
 /*
