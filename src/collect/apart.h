@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Work that may never end, in a process of its own: whatever touches a file of an untrusted job waits for as long as that
- * file's system likes, and a signal does not always end it. Used by markers.c and dataset.c.
+ * file's system likes, and a signal does not always end it. Used by markers.c, dataset.c and waits.c.
  */
 #ifndef WHYSTALL_COLLECT_APART_H
 #define WHYSTALL_COLLECT_APART_H
