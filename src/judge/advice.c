@@ -296,7 +296,8 @@ size_t advice_find(struct advice list[ADVICE_MOST], const struct verdict *verdic
 {
 	struct adviser a = { .list = list, .verdict = verdict, .report = report };
 
-	if (verdict->class == CLASS_UNKNOWN || verdict->class == CLASS_NOT_INPUT_BOUND)
+	if (verdict->class == CLASS_UNKNOWN || verdict->class == CLASS_NOT_INPUT_BOUND ||
+	    verdict->class == CLASS_STUCK)
 		return 0;
 	dataset_judge(&a.dataset, verdict, report);
 	if (verdict->class == CLASS_PIPELINE)

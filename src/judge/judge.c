@@ -659,6 +659,57 @@ int judge_longest(struct verdict *verdict, const struct loop *seen, const struct
 	return err ? err : verdict->share_known;
 }
 
+static struct verdict *verdict_of(struct verdicts *verdicts, pid_t pid)
+{
+	struct verdict *more;
+
+	for (size_t i = 0; i < verdicts->count; i++)
+		if (verdicts->list[i].pid == pid)
+			return &verdicts->list[i];
+	more = reallocarray(verdicts->list, verdicts->count + 1, sizeof(*more));
+	if (!more)
+		return NULL;
+	verdicts->list = more;
+	more += verdicts->count++;
+	*more = (struct verdict){ .pid = pid, .startup_class = CLASS_UNKNOWN };
+	return more;
+}
+
+/* What nothing can be said of beside what the job hangs on. */
+static void drop_unknown(struct verdicts *verdicts)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < verdicts->count; i++)
+		if (verdicts->list[i].class == CLASS_UNKNOWN)
+			verdict_free(&verdicts->list[i]);
+		else
+			verdicts->list[kept++] = verdicts->list[i];
+	verdicts->count = kept;
+}
+
+int judge_stuck(struct verdicts *verdicts, const struct stuck_finding *finding)
+{
+	for (size_t i = 0; i < finding->stucks.count; i++) {
+		const struct stuck *stuck = &finding->stucks.list[i];
+		struct verdict *v = verdict_of(verdicts, stuck->pid);
+
+		if (!v)
+			return -ENOMEM;
+		unknown(v, REASON_NONE);
+		v->class = CLASS_STUCK;
+		v->confidence = stuck->end == END_NOBODY ? CONFIDENCE_LOW : CONFIDENCE_HIGH;
+		v->producer_count = 0;
+		v->finding = finding;
+		v->stuck = stuck;
+	}
+	if (finding->stucks.count)
+		drop_unknown(verdicts);
+	if (verdicts->count)
+		qsort(verdicts->list, verdicts->count, sizeof(*verdicts->list), by_pid);
+	return 0;
+}
+
 void verdicts_free(struct verdicts *verdicts)
 {
 	for (size_t i = 0; i < verdicts->count; i++)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "judge/roles.h"
+#include "judge/stuck.h"
 #include "model/loop.h"
 
 /* Those before BLAME_CLASSES have a part of the blame; a verdict may be any. */
@@ -25,6 +26,7 @@ enum verdict_class {
 	CLASS_OTHER,
 	BLAME_CLASSES,
 	CLASS_CHECKPOINT = BLAME_CLASSES,
+	CLASS_STUCK,
 	CLASS_NOT_INPUT_BOUND,
 	CLASS_MIXED,
 	CLASS_UNKNOWN,
@@ -98,6 +100,8 @@ struct verdict {
 	double overlap_lost;    /* 0: batches are made ahead, 1: trainer and producers take turns */
 	struct producer *producers; /* the busiest on the clock first */
 	size_t producer_count;
+	const struct stuck_finding *finding; /* for CLASS_STUCK: what was found, */
+	const struct stuck *stuck;           /* and what of it is about this one */
 };
 
 /*
@@ -137,6 +141,13 @@ struct verdicts {
  */
 int judge_all(struct verdicts *verdicts, const struct loop *stretches, size_t count, pid_t only,
 	      double cpus);
+
+/*
+ * A trainer that is stuck at the end of the run is that, whatever it was before; one that had no verdict gets one, and those of
+ * which nothing was known are dropped. `finding` must
+ * live as long as the verdicts. Returns 0 or -ENOMEM.
+ */
+int judge_stuck(struct verdicts *verdicts, const struct stuck_finding *finding);
 
 void verdicts_free(struct verdicts *verdicts);
 
