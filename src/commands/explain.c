@@ -11,6 +11,7 @@
 #include "commands/follow.h"
 #include "commands/servers.h"
 #include "commands/session.h"
+#include "commands/stuck_watch.h"
 #include "judge/judge.h"
 #include "model/loop.h"
 #include "model/report.h"
@@ -36,11 +37,13 @@ static const char doc[] =
 	"Exit status: 0, or PROGRAM's own (128+N for signal N); 1 for a failure, 64 for wrong usage, "
 	"77 when not permitted or not supported here, 126 or 127 when PROGRAM cannot be run or found.";
 
-enum { OPTION_THREADS = 0x200, OPTION_TRAINER };
+enum { OPTION_THREADS = 0x200, OPTION_TRAINER, OPTION_STUCK_AFTER };
 
 static const struct argp_option table[] = {
 	{ "trainer", OPTION_TRAINER, "PID", 0,
 	  "This process is the trainer, whatever it looks like, and there is no other", 2 },
+	{ "stuck-after", OPTION_STUCK_AFTER, "TIME", 0,
+	  "Find out what a job hangs on when nothing has happened in it for so long (10s)", 2 },
 	{ "threads", OPTION_THREADS, NULL, 0, "A row for each thread too: where its time went", 2 },
 	{ 0 },
 };
@@ -57,6 +60,17 @@ static int parse_trainer(struct options *options, const char *arg)
 	return 0;
 }
 
+static int parse_stuck_after(struct options *options, const char *arg)
+{
+	int err = duration_parse(arg, &options->stuck_after_ns);
+
+	if (err)
+		return fault_set_exit(&options->fault, EXIT_USAGE, err,
+				      "--stuck-after takes a time such as 10s or 2m, not \"%s\"",
+				      arg);
+	return 0;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct options *options = state->input;
@@ -67,6 +81,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPTION_TRAINER:
 		return -parse_trainer(options, arg);
+	case OPTION_STUCK_AFTER:
+		return -parse_stuck_after(options, arg);
 	case OPTION_THREADS:
 		options->threads = true;
 		return 0;
@@ -134,9 +150,10 @@ struct reading {
 	struct follow follow;
 	struct servers servers;
 	struct stretches stretches;
+	struct stuck_watch stuck;
 };
 
-static int print_report(struct session *session, const struct reading *reading, struct fault *fault)
+static int print_report(struct session *session, struct reading *reading, struct fault *fault)
 {
 	const struct options *options = session->options;
 	struct show_context context = { .source = "bpf",
@@ -157,6 +174,8 @@ static int print_report(struct session *session, const struct reading *reading, 
 		report.peer_count = reading->servers.peer_count;
 		err = judge_all(&verdicts, reading->stretches.list, reading->stretches.count,
 				options->trainer, cpus_allowed());
+		if (!err)
+			err = stuck_watch_end(&reading->stuck, reading->last, &verdicts);
 		context.verdicts = &verdicts;
 		if (!err && options->trainer && !verdicts.count && reading->stretches.count)
 			log_warning("process %d of --trainer was not seen in the job",
@@ -182,6 +201,7 @@ static void reading_free(struct reading *reading)
 	stretches_free(&reading->stretches);
 	follow_free(&reading->follow);
 	servers_free(&reading->servers);
+	stuck_watch_free(&reading->stuck);
 }
 
 /* The time since the last interval, at its end or at that of the run. */
@@ -200,6 +220,8 @@ static int read_stretch(struct session *session, struct reading *reading, struct
 		err = servers_tick(&reading->servers, &reading->follow, session->source);
 	if (!err)
 		err = stretches_add(&reading->stretches, &reading->follow.last);
+	if (!err)
+		err = stuck_watch_tick(&reading->stuck, reading->last, next, &reading->follow.last);
 	reading->last = next;
 	return err ? fault_set(fault, err, "out of memory") : 0;
 }
@@ -215,6 +237,8 @@ static int run(struct session *session, struct reading *reading, struct fault *f
 		err = bpf_source_read_files(session->source, &reading->from, false, fault);
 	reading->last = &reading->from;
 	reading->follow.trainer = session->options->trainer;
+	reading->stuck.trainer = session->options->trainer;
+	reading->stuck.after_ns = session->options->stuck_after_ns;
 	if (!err)
 		err = session_start(session, fault);
 	while (!err) {

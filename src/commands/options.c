@@ -48,6 +48,7 @@ void options_init(struct options *options)
 {
 	memset(options, 0, sizeof(*options));
 	options->interval_ns = NS_PER_S;
+	options->stuck_after_ns = 10ULL * NS_PER_S;
 	options->shower = &showers[FORMAT_TEXT];
 	options->max_keys = DEFAULT_MAX_KEYS;
 }

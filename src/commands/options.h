@@ -22,7 +22,8 @@ struct options {
 	uint32_t max_keys;
 	bool for_judge; /* read what a verdict needs: see bpf_source_options */
 	pid_t trainer;  /* --trainer; 0: found by itself */
-	bool threads;   /* --threads */
+	uint64_t stuck_after_ns;
+	bool threads; /* --threads */
 	bool verbose;
 	bool quiet;
 	char **program; /* NULL-terminated; NULL if there is none */

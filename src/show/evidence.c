@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "show/served.h"
+#include "show/stuck.h"
 #include "show/verdict.h"
 #include "show/words.h"
 
@@ -386,6 +387,10 @@ void evidence_collect(struct evidence *evidence, const struct verdict *verdict,
 	evidence->count = 0;
 	evidence->where_count = where_find(evidence->where, verdict, report);
 	evidence->served_count = served_find(evidence->served, verdict, report);
+	if (verdict->stuck) {
+		stuck_describe(evidence, verdict->finding, verdict->stuck);
+		return;
+	}
 	if (verdict->class != CLASS_UNKNOWN) {
 		add_share(evidence, verdict, report);
 		add_served(evidence);

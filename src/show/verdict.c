@@ -5,6 +5,7 @@
 #include "show/dataset.h"
 #include "show/metrics.h"
 #include "show/served.h"
+#include "show/stuck.h"
 #include "show/what_if.h"
 #include "show/words.h"
 
@@ -21,6 +22,7 @@ static const char *const class_names[VERDICT_CLASSES] = {
 	[CLASS_EXTERNAL] = "external",     [CLASS_OTHER] = "other",
 	[CLASS_CHECKPOINT] = "checkpoint", [CLASS_NOT_INPUT_BOUND] = "not-input-bound",
 	[CLASS_MIXED] = "mixed",           [CLASS_UNKNOWN] = "unknown",
+	[CLASS_STUCK] = "stuck",
 };
 
 static const char *const where_names[WHERE_KINDS] = {
@@ -47,6 +49,7 @@ static const char *const class_words[VERDICT_CLASSES] = {
 	[CLASS_CHECKPOINT] = "it writes checkpoints itself",
 	[CLASS_NOT_INPUT_BOUND] = "input is there when it is needed",
 	[CLASS_MIXED] = "no single cause has most of it",
+	[CLASS_STUCK] = "it waits, and nobody is left who could end that",
 };
 
 const char *const reason_words[] = {
@@ -207,6 +210,7 @@ static void print_verdict(FILE *out, const struct verdict *v, const struct repor
 		show_served_text(out, &e);
 	for (size_t i = 0; i < e.count; i++)
 		fprintf(out, "  %s\n", e.lines[i]);
+	show_stuck_text(out, v);
 	print_advice(out, v, report);
 }
 
@@ -285,6 +289,8 @@ static void add_advice(struct json_builder *b, json_t *row, const struct verdict
 		else
 			json_add_null(b, entry, metrics[M_SPEEDUP].key);
 	}
+	if (v->stuck)
+		show_stuck_advice_json(b, list, v);
 }
 
 static void add_startup(struct json_builder *b, json_t *row, const struct verdict *v)
@@ -333,6 +339,7 @@ static void add_verdict(struct json_builder *b, json_t *list, const struct verdi
 	what_if_find(&what_ifs, v, report);
 	show_what_if_json(b, row, &what_ifs);
 	show_dataset_json(b, row, v, report, &what_ifs);
+	show_stuck_json(b, row, v);
 	add_advice(b, row, v, report);
 }
 
