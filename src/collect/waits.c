@@ -265,7 +265,7 @@ static void take_inode(struct wait_thread *thread, const char *link, enum wait_k
 /* A line of mountinfo: "ID PARENT MAJOR:MINOR ROOT TARGET OPTIONS ... - TYPE SOURCE OPTIONS". */
 struct mount_line {
 	long id;
-	unsigned int minor;
+	unsigned int major, minor;
 	const char *target, *type;
 };
 
@@ -287,6 +287,7 @@ static bool parse_mount(char *line, struct mount_line *mount)
 	if (!mount->target || !mount->type || !(minor = strchr(number, ':')))
 		return false;
 	mount->id = strtol(id, NULL, 10);
+	mount->major = (unsigned int)strtoul(number, NULL, 10);
 	mount->minor = (unsigned int)strtoul(minor + 1, NULL, 10);
 	return true;
 }
@@ -321,6 +322,7 @@ static void find_mount(struct wait_thread *thread, long id)
 		longest = strlen(mount.target);
 		text_copy(thread->mount, sizeof(thread->mount), mount.target);
 		text_copy(thread->file_system, sizeof(thread->file_system), mount.type);
+		thread->mount_major = mount.major;
 		thread->mount_minor = mount.minor;
 	}
 	free(text);
@@ -509,6 +511,7 @@ static void child(const void *context, void *answer, int *fds, size_t *fd_count)
 	/* Descriptors that were found in memory. */
 	waits_read_sockets(waits);
 	waits_read_holders(waits);
+	waits_read_disks(waits);
 	waits->complete = true;
 	read_shm(waits);
 }

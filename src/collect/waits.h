@@ -53,6 +53,7 @@ enum wait_enders {
 	ENDS_JOB = 32, /* not known: any other thread of the job */
 	ENDS_OUTSIDE = 64,
 	ENDS_TIME = 128,
+	ENDS_CALLER = 256, /* whoever connects to its UNIX socket */
 };
 
 /* So a process holds the inode of a pipe, or of a UNIX socket's other end. */
@@ -87,7 +88,9 @@ struct wait_thread {
 	char object[WAIT_OBJECT_LEN]; /* a path, or "pipe:[123]", "futex 0x7f..." */
 	char mount[WAIT_OBJECT_LEN];  /* of a file; "" where that is not known */
 	char file_system[32];         /* its type */
-	unsigned int mount_minor;     /* of its device number: of FUSE that of its connection */
+	unsigned int mount_major,
+		mount_minor; /* its device number; of FUSE the minor is that of its connection */
+	bool storage_moves; /* its disk, or any where that is not known, ends requests; never of a remote one */
 };
 
 struct wait_holder {
@@ -140,6 +143,9 @@ void waits_read_memory(struct waits *waits);
 void waits_read_sockets(struct waits *waits);
 void waits_read_locks(struct waits *waits);
 void waits_read_holders(struct waits *waits);
+
+/* Takes half a second, where threads wait for files on disks. */
+void waits_read_disks(struct waits *waits);
 
 /* A thread waits for this descriptor, maybe among others. */
 void waits_take_fd(struct wait_thread *thread, unsigned int fd);

@@ -23,7 +23,7 @@
 enum { MOST_FDS = 4096, MOST_OTHER_FDS = 64, LOCKS_LEN = 256 * 1024, NETLINK_LEN = 32768 };
 enum { TCP_LISTEN_STATE = 10 };
 
-/* The other end of a UNIX socket; 0: it listens, or has none. */
+/* The other end of a UNIX socket; 0: it listens. */
 static void take_peer(struct waits *waits, uint64_t inode, uint64_t peer)
 {
 	for (size_t i = 0; i < waits->thread_count; i++) {
@@ -35,24 +35,32 @@ static void take_peer(struct waits *waits, uint64_t inode, uint64_t peer)
 			thread->inodes[j].socket = false;
 			thread->inodes[j].inode = peer;
 			if (!peer)
-				thread->ends |= ENDS_OUTSIDE;
+				thread->ends |= ENDS_CALLER;
 		}
 	}
 }
 
+/* One that was not accepted yet has no other end but the socket that listens, which knows of it. */
 static void take_message(struct waits *waits, const struct nlmsghdr *header)
 {
 	const struct unix_diag_msg *message = NLMSG_DATA(header);
 	int left = (int)header->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*message));
-	uint64_t peer = 0;
+	bool listens = message->udiag_state == TCP_LISTEN_STATE;
 
 	if (left < 0)
 		return;
 	for (const struct rtattr *a = (const struct rtattr *)(message + 1); RTA_OK(a, left);
-	     a = RTA_NEXT(a, left))
-		if (a->rta_type == UNIX_DIAG_PEER && RTA_PAYLOAD(a) >= sizeof(uint32_t))
-			peer = *(const uint32_t *)RTA_DATA(a);
-	take_peer(waits, message->udiag_ino, message->udiag_state == TCP_LISTEN_STATE ? 0 : peer);
+	     a = RTA_NEXT(a, left)) {
+		const uint32_t *numbers = RTA_DATA(a);
+		size_t count = RTA_PAYLOAD(a) / sizeof(*numbers);
+
+		if (a->rta_type == UNIX_DIAG_PEER && count && numbers[0] && !listens)
+			take_peer(waits, message->udiag_ino, numbers[0]);
+		for (size_t i = 0; a->rta_type == UNIX_DIAG_ICONS && i < count; i++)
+			take_peer(waits, numbers[i], message->udiag_ino);
+	}
+	if (listens)
+		take_peer(waits, message->udiag_ino, 0);
 }
 
 static bool ask_sockets(int sock)
@@ -65,7 +73,7 @@ static bool ask_sockets(int sock)
 			      .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
 		  .body = { .sdiag_family = AF_UNIX,
 			    .udiag_states = ~0U,
-			    .udiag_show = UDIAG_SHOW_PEER } };
+			    .udiag_show = UDIAG_SHOW_PEER | UDIAG_SHOW_ICONS } };
 
 	return send(sock, &ask, sizeof(ask), 0) == (ssize_t)sizeof(ask);
 }

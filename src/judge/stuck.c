@@ -58,15 +58,27 @@ static bool is_stopped(const struct wait_thread *t)
 	return t->state == 'T' || t->state == 't';
 }
 
+/* What is written may be much, and a remote file system takes its time: three times as long. */
+static bool is_overdue(const struct graph *g, const struct wait_thread *t)
+{
+	bool writes = t->class == LEDGER_STORAGE_WRITE || t->class == LEDGER_FSYNC ||
+		      t->class == LEDGER_DIRTY_LIMIT;
+
+	return !t->storage_moves && t->asleep_ns >= (writes ? 3 : 1) * g->least_ns;
+}
+
 /* A thread of the job that is not there any more ends nothing. */
 static enum life own_life(const struct graph *g, const struct wait_thread *t)
 {
 	if (!t->known || is_stopped(t))
 		return LIFE_NONE;
 	if (t->kind == WAIT_FILE)
-		return t->asleep_ns < g->least_ns ? LIFE_OWN : LIFE_NONE;
+		return is_overdue(g, t) ? LIFE_NONE : LIFE_OWN;
 	if (t->ends & ENDS_TIME && !(t->kind == WAIT_TIMER && t->idle_timer))
 		return LIFE_OWN;
+	/* A socket that a child of the job listens on is there for the job. */
+	if (t->ends & ENDS_CALLER && find_process(g, t->ppid) < 0)
+		return LIFE_OUTSIDE;
 	return t->ends & ENDS_OUTSIDE ? LIFE_OUTSIDE : LIFE_NONE;
 }
 
@@ -154,7 +166,7 @@ static enum life life_of_enders(const struct graph *g, size_t index)
 		life = livelier(life, life_of_process(g, t->waker));
 	if (t->ends & ENDS_OWN)
 		life = livelier(life, g->at_most[g->process[index]]);
-	if (t->ends & ENDS_JOB)
+	if (t->ends & (ENDS_JOB | ENDS_CALLER))
 		life = livelier(life, g->in_job);
 	if (t->ends & ENDS_HOLDERS) {
 		life = livelier(life, life_of_holders(g, t));
@@ -213,7 +225,8 @@ static bool may_end(const struct graph *g, size_t index, size_t by)
 		return false;
 	if (t->ends & ENDS_THREAD)
 		return other->tid == t->waker && !t->waker_gone;
-	return t->ends & ENDS_JOB || (t->ends & ENDS_PROCESS && other->pid == t->waker) ||
+	return t->ends & (ENDS_JOB | ENDS_CALLER) ||
+	       (t->ends & ENDS_PROCESS && other->pid == t->waker) ||
 	       (t->ends & ENDS_OWN && other->pid == t->pid) ||
 	       (t->ends & ENDS_CHILDREN && other->ppid == t->pid) ||
 	       (t->ends & ENDS_HOLDERS &&
@@ -285,7 +298,7 @@ static bool find_end(struct stuck *s, const struct graph *g, const struct reach 
 			s->end = END_CYCLE;
 		else if (is_stopped(t))
 			s->end = END_STOPPED;
-		else if (t->kind == WAIT_FILE && t->asleep_ns >= g->least_ns)
+		else if (t->kind == WAIT_FILE && is_overdue(g, t))
 			s->end = END_FILE;
 		else if (t->waker_gone)
 			s->end = END_OWNER_GONE;
