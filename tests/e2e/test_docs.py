@@ -101,15 +101,24 @@ def report_of_file_read(whystall, mounted_loop):
     return whystall.report("--threads", "--", *helpers.workload("cold_read.py"), "self", str(file))
 
 
-def test_report_keys(whystall, mounted_loop, fuse_file):
+def stuck_report(whystall, cleanup):
+    child = helpers.Child([*helpers.workload("lock_cycle"), "2"])
+    cleanup.callback(child.kill)
+    child.expect("ready")
+    child.go()
+    return whystall.report("--stuck-after", "1s", "-d", "3s", "-p", str(child.pid))
+
+
+def test_report_keys(whystall, mounted_loop, fuse_file, cleanup):
     written = written_keys(report_of_file_read(whystall, mounted_loop).data, "", {})
     loader = [*helpers.workload("loader.py"), "--workers", "1", "--cpu-ms", "10", "--step-ms", "1", "--seconds", "5"]
     written_keys(whystall.report("--", *loader).data["verdicts"], "verdicts", written)
     loader = [*helpers.workload("loader.py"), "--file", str(fuse_file(5000)), "--reads", "1", "--step-ms", "1"]
     served = whystall.report("--", *loader)
     written_keys({key: served.data[key] for key in ("verdicts", "processes")}, "", written)
+    written_keys(stuck_report(whystall, cleanup).data["verdicts"], "verdicts", written)
     assert {"processes[].io[].histogram[]", "processes[].files[]", "verdicts[].where[]",
-            "verdicts[].advice[]", "verdicts[].dataset"} <= set(written), "not seen"
+            "verdicts[].advice[]", "verdicts[].dataset", "verdicts[].waits[]"} <= set(written), "not seen"
     assert written.pop("verdicts[].interval_classes") <= VERDICT_CLASSES
     assert written.pop("verdicts[].where[].time_pct") <= written["processes[].time_s"]
     assert documented_keys() == written
