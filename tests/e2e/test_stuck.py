@@ -69,7 +69,7 @@ def workers(job, cleanup):
     def start(*args, count=1):
         child, pids = job(*STUCK, *args, lines=count)
         for pid in pids:
-            cleanup.callback(lambda pid=pid: alive(pid) and os.kill(pid, signal.SIGKILL))
+            cleanup.callback(end, pid)
         time.sleep(0.5)
         return child, pids
     return start
@@ -81,6 +81,11 @@ def alive(pid):
     except ProcessLookupError:
         return False
     return True
+
+
+def end(pid):
+    if alive(pid):
+        os.kill(pid, signal.SIGKILL)
 
 
 def stop(pid):
@@ -136,11 +141,14 @@ def test_all_wait_with_timeouts(whystall, workers, number):
     assert waits_of(verdict)[child.pid]["since_s"] >= AFTER_S
 
 
-def test_program(whystall):
+def test_program(whystall, cleanup):
     """The same with a program that whystall starts, and no verdict when it hangs for less."""
     tracer = whystall.start("--stuck-after", "2s", "--", *STUCK, "ordered").attached()
     helpers.wait_until(lambda: tracer.written(tracer.stdout).count(b"worker ") == 2, "its workers")
-    worker = int(tracer.written(tracer.stdout).split()[-1])
+    pids = [int(line.split()[1]) for line in tracer.written(tracer.stdout).splitlines() if line.startswith(b"worker ")]
+    for pid in pids:
+        cleanup.callback(end, pid)
+    worker = pids[-1]
     time.sleep(1)
     stop(worker)
     text = told(tracer)
