@@ -42,8 +42,8 @@ while True:
 WORKS = {
     "sleep": "import time\ndef work(): time.sleep(0.01)\n",
     "cpu": "import time\ndef work():\n    end = time.thread_time() + 0.004\n    while time.thread_time() < end: pass\n",
-    "disk": "import mmap, os, sys\nFD = os.open(sys.argv[1], os.O_RDONLY | os.O_DIRECT)\n"
-            "def work(): os.preadv(FD, [mmap.mmap(-1, 4096)], 0)\n",
+    "disk": "import mmap, os, sys, time\nFD = os.open(sys.argv[1], os.O_RDONLY | os.O_DIRECT)\n"
+            "def work():\n    time.sleep(0.01)\n    os.preadv(FD, [mmap.mmap(-1, 4096)], 0)\n",
 }
 
 UNIX_JOB = """
