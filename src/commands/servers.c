@@ -21,18 +21,26 @@ static const struct known_socket *find_socket(const struct servers *servers, uin
 	return NULL;
 }
 
-/* The place of a thread in `peers`, made if there is none; NULL with -ENOMEM, or when there are too many. */
-static struct peer_report *find_peer(struct servers *servers, const struct loop_thread *t, int *err)
+static bool is_before(const struct peer_report *peer, pid_t tid, enum edge_kind kind)
 {
+	return peer->tid < tid || (peer->tid == tid && peer->kind < kind);
+}
+
+/* The place of a thread's waits in `peers`, made if there is none; NULL with -ENOMEM, or when there are too many. */
+static struct peer_report *find_peer(struct servers *servers, const struct loop_thread *t,
+				     enum edge_kind kind, int *err)
+{
+	const struct peer_report fresh = { .tid = t->tid, .pid = t->pid, .kind = kind };
 	struct peer_report *more;
 	size_t at = 0;
 
-	while (at < servers->peer_count && servers->peers[at].tid < t->tid)
+	while (at < servers->peer_count && is_before(&servers->peers[at], t->tid, kind))
 		at++;
-	if (at < servers->peer_count && servers->peers[at].tid == t->tid) {
+	if (at < servers->peer_count && servers->peers[at].tid == t->tid &&
+	    servers->peers[at].kind == kind) {
 		/* Another thread with this ID. */
 		if (servers->peers[at].pid != t->pid)
-			servers->peers[at] = (struct peer_report){ .tid = t->tid, .pid = t->pid };
+			servers->peers[at] = fresh;
 		return &servers->peers[at];
 	}
 	if (servers->peer_count == MOST_PEERS)
@@ -45,7 +53,7 @@ static struct peer_report *find_peer(struct servers *servers, const struct loop_
 	servers->peers = more;
 	memmove(more + at + 1, more + at, (servers->peer_count - at) * sizeof(*more));
 	servers->peer_count++;
-	more[at] = (struct peer_report){ .tid = t->tid, .pid = t->pid };
+	more[at] = fresh;
 	return &more[at];
 }
 
@@ -91,7 +99,7 @@ static int add_waits(struct servers *servers, const struct follow *follow)
 
 		if (!waited_for_socket(t))
 			continue;
-		peer = find_peer(servers, t, &err);
+		peer = find_peer(servers, t, EDGE_NETWORK, &err);
 		if (!peer)
 			continue;
 		known = find_socket(servers, t->socket);

@@ -17,7 +17,7 @@ struct known_socket {
 
 /* Begins as { 0 }. */
 struct servers {
-	struct peer_report *peers; /* waits for sockets so far, in the order of thread IDs */
+	struct peer_report *peers; /* waits so far, in the order of thread IDs and kinds */
 	size_t peer_count;
 	struct known_socket known[KNOWN_SOCKETS];
 	size_t known_next;

@@ -78,7 +78,7 @@ static void carry(struct candidates *all, const struct loop_thread *t,
 		c->now_s += on_clock_s(t, kind, duration_seconds(edge->ns[kind]));
 }
 
-/* It has no number of waits: what is counted is time, and that it was seen on the socket. */
+/* It has no number of waits: what is counted is time, and that it was seen at the other end. */
 static void carry_peer(struct candidates *all, const struct loop_thread *t,
 		       const struct peer_report *peer, pid_t trainer)
 {
@@ -88,7 +88,7 @@ static void carry_peer(struct candidates *all, const struct loop_thread *t,
 	if (!c)
 		return;
 	c->waits += fewest_waits;
-	c->now_s += on_clock_s(t, EDGE_NETWORK, duration_seconds(peer->ns));
+	c->now_s += on_clock_s(t, peer->kind, duration_seconds(peer->ns));
 }
 
 static void thread_done(struct candidates *all)
@@ -191,12 +191,13 @@ static double ended_s(const struct report *report, pid_t tid, pid_t server, enum
 	return sum;
 }
 
-static double peer_s(const struct report *report, pid_t tid, pid_t server)
+static double peer_s(const struct report *report, pid_t tid, pid_t server, enum edge_kind kind)
 {
 	double sum = 0;
 
 	for (size_t i = 0; i < report->peer_count; i++)
-		if (report->peers[i].tid == tid && report->peers[i].server == server)
+		if (report->peers[i].tid == tid && report->peers[i].server == server &&
+		    report->peers[i].kind == kind)
 			sum += duration_seconds(report->peers[i].ns);
 	return sum;
 }
@@ -213,11 +214,13 @@ static double part_of(const struct report *report, pid_t tid, pid_t server,
 	switch (cause) {
 	case CLASS_STORAGE:
 		all = storage_s(&t->ledger);
-		carried = ended_s(report, tid, server, EDGE_STORAGE);
+		carried = ended_s(report, tid, server, EDGE_STORAGE) +
+			  peer_s(report, tid, server, EDGE_STORAGE);
 		break;
 	case CLASS_NETWORK:
 		all = class_s(&t->ledger, LEDGER_NETWORK);
-		carried = ended_s(report, tid, server, EDGE_NETWORK) + peer_s(report, tid, server);
+		carried = ended_s(report, tid, server, EDGE_NETWORK) +
+			  peer_s(report, tid, server, EDGE_NETWORK);
 		break;
 	default:
 		all = ended_s(report, tid, 0, EDGE_IPC) + ended_s(report, tid, 0, EDGE_LOCK);

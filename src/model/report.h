@@ -91,10 +91,14 @@ struct edge_report {
 	uint64_t waits;
 };
 
-/* How long a thread of the job waited for a socket whose other end is a process of the same host, outside the job. */
+/*
+ * How long a thread of the job waited for a process of the same host, outside the job: for a socket whose other end that one
+ * has, or for files on a disk whose data it has (NBD).
+ */
 struct peer_report {
 	pid_t tid, pid;
-	pid_t server; /* that process */
+	enum edge_kind kind; /* network, storage */
+	pid_t server;        /* that process */
 	uint64_t ns;
 };
 
@@ -142,7 +146,7 @@ struct report {
 	const struct dataset *datasets; /* of trainers that wait for storage; likewise */
 	size_t dataset_count;
 	bool started; /* by whystall: the job did nothing before the window; likewise */
-	const struct peer_report *peers; /* likewise; in the order of thread IDs */
+	const struct peer_report *peers; /* likewise; in the order of thread IDs and kinds */
 	size_t peer_count;
 };
 

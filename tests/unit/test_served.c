@@ -65,8 +65,16 @@ static void test_choose(void **unused)
 static void test_choose_peers(void **unused)
 {
 	const struct peer_report peers[] = {
-		{ .tid = WORKER, .pid = WORKER, .server = STRANGER, .ns = ns(9) },
-		{ .tid = OTHER_WORKER, .pid = OTHER_WORKER, .server = SERVER, .ns = ns(8) },
+		{ .tid = WORKER,
+		  .pid = WORKER,
+		  .kind = EDGE_NETWORK,
+		  .server = STRANGER,
+		  .ns = ns(9) },
+		{ .tid = OTHER_WORKER,
+		  .pid = OTHER_WORKER,
+		  .kind = EDGE_NETWORK,
+		  .server = SERVER,
+		  .ns = ns(8) },
 	};
 	struct served_choice list[MAX_SERVERS];
 	struct built b;
@@ -76,6 +84,37 @@ static void test_choose_peers(void **unused)
 	/* The first one's thread was never seen to wait for the network. */
 	assert_int_equal(choose(list, &b, peers, 2), 1);
 	assert_int_equal(list[0].pid, SERVER);
+}
+
+/* One thread may wait for a socket and for a disk; of different servers. */
+static void test_choose_disk_peers(void **unused)
+{
+	const struct peer_report peers[] = {
+		{ .tid = WORKER,
+		  .pid = WORKER,
+		  .kind = EDGE_STORAGE,
+		  .server = SERVER,
+		  .ns = ns(8) },
+		{ .tid = OTHER_WORKER,
+		  .pid = OTHER_WORKER,
+		  .kind = EDGE_NETWORK,
+		  .server = STRANGER,
+		  .ns = ns(4) },
+		{ .tid = OTHER_WORKER,
+		  .pid = OTHER_WORKER,
+		  .kind = EDGE_STORAGE,
+		  .server = STRANGER + 1,
+		  .ns = ns(4) },
+	};
+	struct served_choice list[MAX_SERVERS];
+	struct built b;
+
+	(void)unused;
+	begin(&b);
+	/* Half of 8 s and half of 4 s were on the clock; the last one waited for no storage. */
+	assert_int_equal(choose(list, &b, peers, 3), 2);
+	assert_int_equal(list[0].pid, SERVER);
+	assert_int_equal(list[1].pid, STRANGER);
 }
 
 /* Not one that wakes it a few times, not init, not the kernel, not one of the job. */
@@ -164,9 +203,11 @@ static void tell(struct told *t)
 					    .waker_process = SERVER,
 					    .waits = 100 };
 	t->edges[0].ns[EDGE_STORAGE] = ns(9);
-	t->peers[0] = (struct peer_report){
-		.tid = OTHER_WORKER, .pid = OTHER_WORKER, .server = SERVER, .ns = ns(4)
-	};
+	t->peers[0] = (struct peer_report){ .tid = OTHER_WORKER,
+					    .pid = OTHER_WORKER,
+					    .kind = EDGE_NETWORK,
+					    .server = SERVER,
+					    .ns = ns(4) };
 	t->producers[0] = (struct producer){
 		.tid = WORKER, .pid = WORKER, .critical = true, .on_clock_s = 6
 	};
@@ -211,6 +252,28 @@ static void test_told(void **unused)
 	assert_float_equal(list[0].split_pct[LEDGER_NETWORK], 75, 1e-6);
 	assert_float_equal(list[0].split_pct[LEDGER_SLEEP], 12.5, 1e-6);
 	assert_int_equal(served_largest(&list[0]), LEDGER_NETWORK);
+}
+
+/* What the kernel ends for it, since it has the disk's data, is storage and not network. */
+static void test_told_disk(void **unused)
+{
+	struct served list[MAX_SERVERS];
+	struct told t;
+
+	(void)unused;
+	tell(&t);
+	t.report.edge_count = 0;
+	t.peers[0] = (struct peer_report){
+		.tid = WORKER, .pid = WORKER, .kind = EDGE_STORAGE, .server = SERVER, .ns = ns(7)
+	};
+	/* It waits for the network too, and not for this server. */
+	t.threads[0].ledger.ns[LEDGER_NETWORK] = ns(2);
+	t.producers[0].blame_s[CLASS_NETWORK] = 1;
+	assert_int_equal(served_find(list, &t.verdict, &t.report), 1);
+	assert_int_equal(list[0].class, CLASS_STORAGE);
+	/* 70 % of 6 s, of 8 s, which are 80 % of it all. */
+	assert_float_equal(list[0].pct, 80 * 4.2 / 8, 1e-6);
+	assert_float_equal(list[0].class_pct, 70, 1e-6);
 }
 
 /* Threads that have ended are in its sums alone. */
@@ -286,7 +349,8 @@ int main(void)
 		cmocka_unit_test(test_choose_none),   cmocka_unit_test(test_choose_the_largest),
 		cmocka_unit_test(test_told),          cmocka_unit_test(test_ended_threads),
 		cmocka_unit_test(test_without_clock), cmocka_unit_test(test_own),
-		cmocka_unit_test(test_not_told),
+		cmocka_unit_test(test_not_told),      cmocka_unit_test(test_choose_disk_peers),
+		cmocka_unit_test(test_told_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
