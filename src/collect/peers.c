@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <limits.h>
 #include <netinet/tcp.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +19,7 @@ struct socket_row {
 	char local[END_LEN], remote[END_LEN];
 	uint32_t inode;
 	uint32_t listens; /* on this port; 0: it does not */
+	bool connected;
 };
 
 /* The sockets of one network namespace. */
@@ -55,6 +55,7 @@ static bool parse_row(struct socket_row *row, const char *line)
 	snprintf(row->remote, sizeof(row->remote), "%s:%u", without_mapping(remote), remote_port);
 	row->inode = (uint32_t)inode;
 	row->listens = state == TCP_LISTEN ? local_port : 0;
+	row->connected = remote_port != 0;
 	return true;
 }
 
@@ -111,13 +112,14 @@ static void table_of(struct socket_table *table, const char *proc, pid_t pid)
 }
 
 /* The inode of the other end; 0 if it is not in the table, or no process has it yet. */
-static uint32_t connected_end(const struct socket_table *table, uint32_t socket)
+static uint32_t connected_end(const struct socket_table *table, struct peer_query *query)
 {
 	const struct socket_row *own = NULL;
 
 	for (size_t i = 0; i < table->count && !own; i++)
-		if (table->rows[i].inode == socket)
+		if (table->rows[i].inode == query->socket)
 			own = &table->rows[i];
+	query->connected = own && own->connected;
 	for (size_t i = 0; own && i < table->count; i++)
 		if (strcmp(table->rows[i].local, own->remote) == 0 &&
 		    strcmp(table->rows[i].remote, own->local) == 0)
@@ -209,7 +211,7 @@ void peers_find(struct peer_query *queries, size_t count, const char *proc)
 	for (size_t i = 0; i < search.count; i++) {
 		table_of(&table, proc, queries[i].pid);
 		queries[i].peer = 0;
-		search.connected[i] = connected_end(&table, queries[i].socket);
+		search.connected[i] = connected_end(&table, &queries[i]);
 		search.listening[i] = listening_end(&table, queries[i].port);
 		search.left += (search.connected[i] != 0) + (search.listening[i] != 0);
 	}

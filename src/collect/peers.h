@@ -6,6 +6,7 @@
 #ifndef WHYSTALL_COLLECT_PEERS_H
 #define WHYSTALL_COLLECT_PEERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -17,7 +18,8 @@ struct peer_query {
 	uint32_t socket; /* number of its inode */
 	uint32_t
 		port; /* of its other end: if the socket is gone by now, whoever listens there is the answer */
-	pid_t peer; /* the answer; 0: nobody was found */
+	pid_t peer;     /* the answer; 0: nobody was found */
+	bool connected; /* it has another end, on this host or not */
 };
 
 /* Answer up to MAX_PEER_QUERIES. `proc`: where /proc is. What cannot be read answers nothing. */

@@ -217,7 +217,7 @@ static int read_stretch(struct session *session, struct reading *reading, struct
 		return err;
 	err = follow_tick(&reading->follow, session->source, reading->last, next);
 	if (!err)
-		err = servers_tick(&reading->servers, &reading->follow, session->source);
+		err = servers_tick(&reading->servers, &reading->follow, session->source, next);
 	if (!err)
 		err = stretches_add(&reading->stretches, &reading->follow.last);
 	if (!err)

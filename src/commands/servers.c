@@ -113,6 +113,49 @@ static int add_waits(struct servers *servers, const struct follow *follow)
 	return err;
 }
 
+/* Of a process's waits for files so far, the part that was for files on the device. */
+static double part_on(const struct nbd *disk, const struct sample *now,
+		      const struct loop_process *p)
+{
+	uint64_t all = 0, here = 0;
+
+	for (size_t i = 0; i < now->file_count; i++) {
+		const struct file_sample *file = &now->files[i];
+
+		if (file->owner != p->owner || file->owner_start_boot_ns != p->start_boot_ns)
+			continue;
+		for (int kind = 0; kind < WAIT_KINDS; kind++) {
+			all += file->wait_ns[kind];
+			here += file->device - disk->device < disk->minors ? file->wait_ns[kind] :
+									     0;
+		}
+	}
+	return all ? (double)here / (double)all : 0;
+}
+
+/* Add what each thread waited for files on the devices. One that waits for those of two servers counts for the first. */
+static int add_disk_waits(struct servers *servers, const struct loop *last,
+			  const struct sample *now)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < last->thread_count * servers->disk_count; i++) {
+		const struct nbd *disk = &servers->disks[i % servers->disk_count];
+		const struct loop_thread *t = &last->threads[i / servers->disk_count];
+		const struct loop_process *p = loop_find_process(last, t->pid);
+		uint64_t all = ledger_storage_ns(&t->all);
+		double ns = p && all ? (double)all * part_on(disk, now, p) : 0;
+		struct peer_report *peer =
+			ns > 0 ? find_peer(servers, t, EDGE_STORAGE, &err) : NULL;
+
+		if (!peer || (peer->server && peer->server != disk->server))
+			continue;
+		peer->server = disk->server;
+		peer->ns += (uint64_t)ns;
+	}
+	return err;
+}
+
 static bool is_adopted(const struct servers *servers, pid_t pid)
 {
 	for (size_t i = 0; i < servers->adopted_count; i++)
@@ -142,14 +185,22 @@ static void adopt(struct servers *servers, const struct follow *follow, struct b
 	}
 }
 
-int servers_tick(struct servers *servers, const struct follow *follow, struct bpf_source *source)
+int servers_tick(struct servers *servers, const struct follow *follow, struct bpf_source *source,
+		 struct sample *now)
 {
 	bool look = follow_has_looked(follow);
+	struct fault ignored;
 	int err;
 
-	if (look)
+	if (look) {
 		learn_sockets(servers, &follow->last);
+		servers->disk_count = nbd_find(servers->disks, "/sys", "/proc");
+	}
 	err = add_waits(servers, follow);
+	if (!err && servers->disk_count)
+		err = bpf_source_read_files(source, now, false, &ignored);
+	if (!err)
+		err = add_disk_waits(servers, &follow->last, now);
 	if (!err && look)
 		adopt(servers, follow, source);
 	return err;

@@ -4,6 +4,7 @@
 #define WHYSTALL_COMMANDS_SERVERS_H
 
 #include "collect/bpf_source.h"
+#include "collect/nbd.h"
 #include "commands/follow.h"
 #include "model/report.h"
 
@@ -21,12 +22,18 @@ struct servers {
 	size_t peer_count;
 	struct known_socket known[KNOWN_SOCKETS];
 	size_t known_next;
+	struct nbd disks[MAX_NBD]; /* as last looked at */
+	size_t disk_count;
 	pid_t adopted[MAX_SERVERS];
 	size_t adopted_count;
 };
 
-/* Take in the time that follow_tick() was called for last. Returns 0 or -ENOMEM. */
-int servers_tick(struct servers *servers, const struct follow *follow, struct bpf_source *source);
+/*
+ * Take in the time that follow_tick() was called for last, of which `now` is the end: it gets files too where there are NBD
+ * devices. Returns 0 or -ENOMEM.
+ */
+int servers_tick(struct servers *servers, const struct follow *follow, struct bpf_source *source,
+		 struct sample *now);
 
 void servers_free(struct servers *servers);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which processes outside the job a trainer waits for: a file system's daemon, a service on the same host. Pure functions of
- * the model.
+ * Which processes outside the job a trainer waits for: a file system's daemon, an NBD server, a service on the same host.
+ * Pure functions of the model.
  */
 #ifndef WHYSTALL_JUDGE_SERVED_H
 #define WHYSTALL_JUDGE_SERVED_H

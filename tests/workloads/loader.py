@@ -52,7 +52,7 @@ def make_batches(args, number):
         yield from read_files(args, number)
     fd = os.open(args.file, os.O_RDONLY | args.direct * os.O_DIRECT) if args.file else None
     page = mmap.mmap(-1, 4096)  # aligned, as direct reads want it
-    size = os.fstat(fd).st_size if args.file else 0
+    size = os.lseek(fd, 0, os.SEEK_END) if args.file else 0  # of a device too
     at = number * size // max(1, args.workers)
     while True:
         for _ in range(args.reads):
