@@ -3,16 +3,20 @@
 
 #include <dirent.h>
 #include <limits.h>
+#include <linux/netlink.h>
+#include <linux/sock_diag.h>
+#include <linux/unix_diag.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/units.h"
 
 /* A host may have very many sockets and descriptors: what is beyond is not looked at. */
-enum { MAX_SOCKETS = 65536, MAX_LINKS = 262144, END_LEN = 40, LINK_LEN = 64 };
+enum { MAX_SOCKETS = 65536, MOST_LINKS = 262144, END_LEN = 40, LINK_LEN = 64 };
 
 /* Address and port of one end, as /proc/net/tcp writes them. */
 struct socket_row {
@@ -111,16 +115,55 @@ static void table_of(struct socket_table *table, const char *proc, pid_t pid)
 	read_table(table, proc, pid, "tcp6");
 }
 
+/* The inode of the other end of a UNIX stream socket; 0 if it is none, or no process has that end yet. */
+static uint32_t unix_end(uint32_t inode)
+{
+	const struct {
+		struct nlmsghdr header;
+		struct unix_diag_req body;
+	} ask = { .header = { .nlmsg_len = sizeof(ask),
+			      .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			      .nlmsg_flags = NLM_F_REQUEST },
+		  .body = { .sdiag_family = AF_UNIX,
+			    .udiag_states = ~0U,
+			    .udiag_ino = inode,
+			    .udiag_show = UDIAG_SHOW_PEER,
+			    .udiag_cookie = { ~0U, ~0U } } };
+	/* What was asked for comes first. */
+	struct {
+		struct nlmsghdr header;
+		struct unix_diag_msg body;
+		struct nlattr attribute;
+		uint32_t peer;
+	} answer = { .peer = 0 };
+	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	/* The kernel has answered before send(2) returns. */
+	bool answered = fd >= 0 && send(fd, &ask, sizeof(ask), 0) == sizeof(ask) &&
+			recv(fd, &answer, sizeof(answer), MSG_DONTWAIT) == sizeof(answer);
+
+	if (fd >= 0)
+		close(fd);
+	return answered && answer.header.nlmsg_type == SOCK_DIAG_BY_FAMILY &&
+			       answer.body.udiag_type == SOCK_STREAM &&
+			       answer.attribute.nla_type == UNIX_DIAG_PEER ?
+		       answer.peer :
+		       0;
+}
+
 /* The inode of the other end; 0 if it is not in the table, or no process has it yet. */
 static uint32_t connected_end(const struct socket_table *table, struct peer_query *query)
 {
 	const struct socket_row *own = NULL;
+	uint32_t end;
 
 	for (size_t i = 0; i < table->count && !own; i++)
 		if (table->rows[i].inode == query->socket)
 			own = &table->rows[i];
-	query->connected = own && own->connected;
-	for (size_t i = 0; own && i < table->count; i++)
+	end = own ? 0 : unix_end(query->socket);
+	query->connected = own ? own->connected : end != 0;
+	if (!own)
+		return end;
+	for (size_t i = 0; i < table->count; i++)
 		if (strcmp(table->rows[i].local, own->remote) == 0 &&
 		    strcmp(table->rows[i].remote, own->local) == 0)
 			return table->rows[i].inode;
@@ -174,7 +217,7 @@ static void look_at_descriptors(struct search *search, const char *proc, pid_t p
 	dir = opendir(path);
 	if (!dir)
 		return; /* gone, or not ours to read */
-	while (search->left && search->links < MAX_LINKS && (entry = readdir(dir))) {
+	while (search->left && search->links < MOST_LINKS && (entry = readdir(dir))) {
 		ssize_t n = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
 
 		search->links++;
@@ -192,7 +235,7 @@ static void look_at_processes(struct search *search, const char *proc)
 	struct dirent *entry;
 	DIR *dir = opendir(proc);
 
-	while (dir && search->left && search->links < MAX_LINKS && (entry = readdir(dir))) {
+	while (dir && search->left && search->links < MOST_LINKS && (entry = readdir(dir))) {
 		uint64_t pid;
 
 		if (count_parse(entry->d_name, INT_MAX, &pid) == 0)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who holds the other end of a TCP socket on this host, if that is in the same network namespace. From /proc alone;
- * the descriptors of others' processes can only be read by root, or with CAP_SYS_PTRACE.
+ * Who holds the other end of a socket on this host: of TCP, if that is in the same network namespace, from /proc; of a UNIX
+ * stream socket, in whystall's own one, from the kernel (unix_diag). The descriptors of others' processes can only be read by
+ * root, or with CAP_SYS_PTRACE.
  */
 #ifndef WHYSTALL_COLLECT_PEERS_H
 #define WHYSTALL_COLLECT_PEERS_H

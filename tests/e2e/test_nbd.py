@@ -45,7 +45,7 @@ def tcp_pair():
         return socket.create_connection(listening.getsockname()), listening.accept()[0]
 
 
-PAIRS = {"tcp": tcp_pair}
+PAIRS = {"tcp": tcp_pair, "unix": socket.socketpair}
 
 
 @pytest.fixture

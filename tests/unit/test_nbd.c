@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Servers of network block devices, in a /sys and a /proc made for the purpose. */
+/* Servers of network block devices, in a /sys and a /proc made for the purpose; UNIX sockets are real. */
 #include "unit.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -165,6 +166,38 @@ static void test_two_servers(void **unused)
 	assert_int_equal(find(list), 0);
 }
 
+static void link_socket(const char *name, int fd)
+{
+	struct stat st;
+	char text[64];
+
+	assert_int_equal(fstat(fd, &st), 0);
+	snprintf(text, sizeof(text), "socket:[%lu]", (unsigned long)st.st_ino);
+	make_link(name, text);
+}
+
+static void test_unix_socket(void **unused)
+{
+	struct nbd list[MAX_NBD];
+	int stream[2], datagram[2];
+
+	(void)unused;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, stream), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_DGRAM, 0, datagram), 0);
+	connect_device("nbd0");
+	link_socket("10/fd/4", datagram[0]);
+	link_socket("30/fd/6", datagram[1]);
+	assert_int_equal(find(list), 0);
+	link_socket("10/fd/5", stream[0]);
+	link_socket("20/fd/6", stream[1]);
+	assert_int_equal(find(list), 1);
+	assert_int_equal(list[0].server, 20);
+	for (int i = 0; i < 2; i++) {
+		close(stream[i]);
+		close(datagram[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -173,6 +206,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_without_the_device, build, remove_all),
 		cmocka_unit_test_setup_teardown(test_elsewhere, build, remove_all),
 		cmocka_unit_test_setup_teardown(test_two_servers, build, remove_all),
+		cmocka_unit_test_setup_teardown(test_unix_socket, build, remove_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
