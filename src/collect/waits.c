@@ -413,18 +413,28 @@ static void take_call(struct wait_thread *thread)
 {
 	const struct call *call = call_of(thread->call);
 
-	if (!call && thread->call != -1)
+	if (!call && thread->call != -1) {
+		/* Message queues, semaphores and their like are shared with anybody. */
+		thread->kind = WAIT_OUTSIDE;
+		thread->ends = ENDS_OUTSIDE | ENDS_JOB;
 		return;
+	}
 	switch (call ? call->kind : CALL_OTHER) {
 	case CALL_FD:
 		waits_take_fd(thread, (unsigned int)thread->argument[0]);
 		return;
 	case CALL_EPOLL:
 		take_epoll(thread, (unsigned int)thread->argument[0]);
+		thread->polls = true;
+		/* epoll_pwait2() has an address there, others milliseconds or -1. */
+		if ((int)thread->argument[3] > 0)
+			thread->ends |= ENDS_LIMIT;
 		return;
 	case CALL_PATH:
 	case CALL_PATH_AT:
-		thread->kind = WAIT_FILE;
+		/* A FIFO, say, waits for whoever opens its other end. */
+		thread->kind = ledger_wait_kind(thread->class) >= 0 ? WAIT_FILE : WAIT_OUTSIDE;
+		thread->ends = thread->kind == WAIT_FILE ? 0 : ENDS_OUTSIDE;
 		return;
 	case CALL_FUTEX:
 		thread->kind = WAIT_FUTEX;
@@ -512,7 +522,7 @@ static void child(const void *context, void *answer, int *fds, size_t *fd_count)
 	waits_read_sockets(waits);
 	waits_read_holders(waits);
 	waits_read_disks(waits);
-	waits->complete = true;
+	waits->complete = !waits->cut;
 	read_shm(waits);
 }
 

@@ -53,6 +53,7 @@ enum wait_enders {
 	ENDS_JOB = 32, /* not known: any other thread of the job */
 	ENDS_OUTSIDE = 64,
 	ENDS_TIME = 128,
+	ENDS_LIMIT = 512,  /* beside others: it was given a time limit */
 	ENDS_CALLER = 256, /* whoever connects to its UNIX socket */
 };
 
@@ -83,6 +84,7 @@ struct wait_thread {
 	unsigned int ends; /* enum wait_enders */
 	pid_t waker;
 	bool waker_gone; /* the thread that owns the mutex has ended */
+	bool polls;      /* it waits for one of several, or until a signal's handler writes */
 	struct wait_inode inodes[WAIT_INODES];
 	size_t inode_count;
 	char object[WAIT_OBJECT_LEN]; /* a path, or "pipe:[123]", "futex 0x7f..." */
@@ -114,6 +116,7 @@ struct waits {
 	size_t thread_count;
 	size_t holder_count; /* in the order of inodes once `complete` */
 	size_t gone_count;
+	bool cut;         /* a process has more descriptors than are looked at */
 	bool complete;    /* everything has been looked at */
 	int shm_full_pct; /* /dev/shm of the first process; -1: not known */
 	struct wait_gone gone[WAITS_MOST_GONE];

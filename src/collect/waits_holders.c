@@ -19,8 +19,7 @@
 #include "base/text.h"
 #include "collect/waits.h"
 
-/* Of a process of the job, and of any other one. */
-enum { MOST_FDS = 4096, MOST_OTHER_FDS = 64, LOCKS_LEN = 256 * 1024, NETLINK_LEN = 32768 };
+enum { MOST_FDS = 4096, LOCKS_LEN = 256 * 1024, NETLINK_LEN = 32768 };
 enum { TCP_LISTEN_STATE = 10 };
 
 /* The other end of a UNIX socket; 0: it listens. */
@@ -277,17 +276,18 @@ static void add_holder(struct waits *waits, uint64_t inode, pid_t pid, const cha
 }
 
 static void read_descriptors(struct waits *waits, const struct wanted *wanted, pid_t pid,
-			     const char *comm, int most)
+			     const char *comm)
 {
 	char folder[64], link[64];
 	const struct dirent *entry;
+	int left = MOST_FDS;
 	DIR *dir;
 
 	snprintf(folder, sizeof(folder), "/proc/%d/fd", pid);
 	dir = opendir(folder);
 	if (!dir)
 		return;
-	while (most-- > 0 && (entry = readdir(dir))) {
+	while (left-- > 0 && (entry = readdir(dir))) {
 		ssize_t n = readlinkat(dirfd(dir), entry->d_name, link, sizeof(link) - 1);
 		uint64_t inode;
 
@@ -300,6 +300,7 @@ static void read_descriptors(struct waits *waits, const struct wanted *wanted, p
 		if (is_wanted(wanted, inode))
 			add_holder(waits, inode, pid, comm, mode_of(pid, entry->d_name));
 	}
+	waits->cut = waits->cut || left < 0;
 	closedir(dir);
 }
 
@@ -354,8 +355,7 @@ static void read_process(struct waits *waits, const struct wanted *wanted, pid_t
 		return;
 	}
 	if (wanted->count)
-		read_descriptors(waits, wanted, pid, name + 1,
-				 in_job(waits, pid) ? MOST_FDS : MOST_OTHER_FDS);
+		read_descriptors(waits, wanted, pid, name + 1);
 }
 
 static int by_inode(const void *a, const void *b)

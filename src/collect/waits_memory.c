@@ -86,9 +86,13 @@ static void read_futex(const struct waits *waits, struct wait_thread *thread)
 		thread->kind = WAIT_MUTEX; /* robust */
 		take_owner(waits, thread, owner, false);
 	} else if (n == sizeof(words) && words[0] == value && waits_mutex_owner(words)) {
-		thread->kind = WAIT_MUTEX;
-		take_owner(waits, thread, waits_mutex_owner(words), true);
+		/* What is no mutex may look like one; a thread that is no sibling may be one of before a fork. */
+		take_owner(waits, thread, waits_mutex_owner(words), false);
+		if (thread->ends == ENDS_THREAD)
+			thread->kind = WAIT_MUTEX;
 	}
+	if (thread->argument[3] && thread->ends != ENDS_THREAD)
+		thread->ends |= ENDS_LIMIT;
 }
 
 static bool is_poll(int call)
@@ -107,6 +111,15 @@ static bool is_select(int call)
 		return true;
 #endif
 	return call == SYS_pselect6;
+}
+
+static bool has_limit(const struct wait_thread *thread)
+{
+#ifdef SYS_poll
+	if (thread->call == SYS_poll)
+		return (int)thread->argument[2] >= 0;
+#endif
+	return thread->argument[is_select(thread->call) ? 4 : 2] != 0;
 }
 
 static void read_poll(struct wait_thread *thread)
@@ -190,11 +203,15 @@ void waits_read_memory(struct waits *waits)
 			continue;
 		if (thread->kind == WAIT_FUTEX)
 			read_futex(waits, thread);
-		else if (is_poll(thread->call))
-			read_poll(thread);
-		else if (is_select(thread->call))
-			read_select(thread);
-		else if (thread->kind == WAIT_FILE && !thread->object[0])
+		else if (is_poll(thread->call) || is_select(thread->call)) {
+			if (is_poll(thread->call))
+				read_poll(thread);
+			else
+				read_select(thread);
+			thread->polls = true;
+			if (has_limit(thread))
+				thread->ends |= ENDS_LIMIT;
+		} else if (thread->kind == WAIT_FILE && !thread->object[0])
 			read_path(thread);
 	}
 }

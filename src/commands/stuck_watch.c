@@ -101,7 +101,9 @@ static void tell(const struct stuck_watch *watch)
 		struct evidence evidence = { 0 };
 
 		stuck_describe(&evidence, &watch->finding, stuck);
-		log_warning("process %d is stuck", stuck->pid);
+		log_warning(stuck->end == END_NOBODY ? "process %d may be stuck" :
+						       "process %d is stuck",
+			    stuck->pid);
 		for (size_t k = 0; k < evidence.count; k++)
 			log_warning("  %s", evidence.lines[k]);
 	}

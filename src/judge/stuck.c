@@ -307,7 +307,9 @@ static bool find_end(struct stuck *s, const struct graph *g, const struct reach 
 		return true;
 	}
 	for (size_t i = 0; i < w->gone_count; i++) {
-		if (!has_failed(&w->gone[i]) || !is_reached(r, w, w->gone[i].ppid))
+		/* What has nothing to do but to wait for others outside may have had a child that failed long ago. */
+		if (!has_failed(&w->gone[i]) || !is_reached(r, w, w->gone[i].ppid) ||
+		    g->life[r->list[0]] != LIFE_NONE)
 			continue;
 		s->end = END_GONE;
 		s->end_thread = i;
@@ -374,13 +376,19 @@ static void list_waits(struct stuck *s, const struct graph *g, const struct reac
 		add_wait(s, r->list[i], waits_for(g, r, r->list[i], r->list[i]));
 }
 
-/* Without an end that is certain: it must be seen to wait for others, or for what nobody else holds. */
+/*
+ * Without an end that is certain: it must be seen to wait for others, or in a plain read for what nobody else holds. Who wakes by
+ * time may do something then, though twice it did nothing.
+ */
 static bool is_knot(const struct graph *g, const struct reach *r)
 {
 	const struct wait_thread *t = &g->waits->threads[r->list[0]];
 
+	for (size_t i = 0; i < r->count; i++)
+		if (g->waits->threads[r->list[i]].ends & (ENDS_TIME | ENDS_LIMIT))
+			return false;
 	return g->life[r->list[0]] == LIFE_NONE && g->waits->complete &&
-	       (r->count > 1 || t->ends == ENDS_HOLDERS);
+	       (r->count > 1 || (t->ends == ENDS_HOLDERS && !t->polls));
 }
 
 /* Returns 1 if the thread is stuck, 0 if it is not, or -ENOMEM. */

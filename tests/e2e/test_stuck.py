@@ -21,7 +21,7 @@ def told(tracer):
     def said():
         assert tracer.process.poll() is None
         text = tracer.written(tracer.stderr).decode()
-        return text if "is stuck" in text else None
+        return text if "is stuck" in text or "may be stuck" in text else None
     return helpers.wait_until(said, "whystall to say that the job is stuck")
 
 
@@ -46,7 +46,7 @@ def stuck(whystall):
         assert took < after_s + LATEST_S - 10
         verdict = verdict_on(tracer.report(signal.SIGINT), pid)
         assert verdict["class"] == "stuck", verdict
-        assert f"process {pid} is stuck" in text
+        assert f"process {pid} is stuck" in text or f"process {pid} may be stuck" in text
         assert verdict["input_bound_pct"] is None
         assert all(row["since_s"] >= after_s for row in verdict["waits"])
         return verdict
@@ -216,11 +216,36 @@ def test_lock_cycle(stuck, job, plan, count):
     assert all(f"{tid} lock_cycle waits for {waits[tid]['waits_for_tid']}" in line for tid in threads)
 
 
-def test_owner_has_ended(stuck, job):
-    child, (ended,) = job(*helpers.workload("lock_cycle"), "ended", lines=1)
-    time.sleep(0.3)
-    verdict = stuck(child.pid)
-    assert any(line.startswith(f"thread {ended} held the mutex") for line in verdict["evidence"])
+def evidence_of(whystall, pid):
+    report = whystall.report("--stuck-after", "1s", "-d", "4s", "-p", str(pid))
+    return [(verdict["class"], *verdict["evidence"]) for verdict in report.data["verdicts"]]
+
+
+def test_owner_is_no_thread(whystall, job):
+    """The number in a mutex may be of before a fork, and what looks like a mutex may be none."""
+    child, _ = job(*helpers.workload("lock_cycle"), "ended", lines=1)
+    assert "held the mutex" not in str(evidence_of(whystall, child.pid))
+
+
+def script(job, text):
+    child, _ = job("/usr/bin/python3", "-c", "import sys\nprint('ready 0', flush=True)\nsys.stdin.readline()\n" + text,
+                   lines=0)
+    time.sleep(0.5)
+    return child
+
+
+@pytest.mark.parametrize("text", [
+    "import os, tempfile\np = tempfile.mktemp()\nos.mkfifo(p)\ntry: open(p)\nfinally: os.unlink(p)",
+    "import subprocess, threading, http.server as h\nsubprocess.Popen(['false'])\n"
+    "s = h.HTTPServer(('127.0.0.1', 0), h.BaseHTTPRequestHandler)\n"
+    "t = threading.Thread(target=s.serve_forever, args=(1000,))\nt.start()\nt.join()",
+    "import threading\ne = threading.Event()\nt = threading.Thread(target=e.wait, args=(40,))\nt.start()\ne.wait(3600)",
+    "import os, select\nr, w = os.pipe()\nselect.select([r], [], [])",
+], ids=["fifo", "server-with-a-failed-child", "time-limits", "own-pipe"])
+def test_only_idle(whystall, job, text):
+    """Somebody else may end these waits, or time, or a signal."""
+    child = script(job, text)
+    assert not any(found[0] == "stuck" for found in evidence_of(whystall, child.pid))
 
 
 def test_locks_of_python(stuck, job):
@@ -270,7 +295,7 @@ def not_stuck(whystall, pid, seconds):
     tracer = whystall.attach("--stuck-after", "2s", "-d", str(seconds), "-p", str(pid))
     result = tracer.finish()
     assert result.status == 0, result
-    assert "is stuck" not in result.stderr
+    assert "be stuck" not in result.stderr and "is stuck" not in result.stderr
     report = helpers.Report(result.stdout)
     assert all(verdict["class"] != "stuck" for verdict in report.data["verdicts"])
 
