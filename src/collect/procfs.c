@@ -11,10 +11,9 @@
 
 #include "base/text.h"
 
-/* Read up to `size` - 1 bytes of /proc/PID/NAME; NUL-terminated. Returns the length or -errno. */
-static ssize_t read_file(pid_t pid, const char *name, char *out, size_t size)
+ssize_t procfs_read(pid_t pid, const char *name, char *out, size_t size)
 {
-	char path[64];
+	char path[128];
 	size_t used = 0;
 	ssize_t n;
 	int fd;
@@ -39,7 +38,7 @@ static ssize_t read_file(pid_t pid, const char *name, char *out, size_t size)
 int procfs_read_tgid(pid_t pid, pid_t *tgid)
 {
 	char text[4096];
-	ssize_t n = read_file(pid, "status", text, sizeof(text));
+	ssize_t n = procfs_read(pid, "status", text, sizeof(text));
 	char *line;
 
 	if (n < 0)
@@ -56,7 +55,7 @@ int procfs_read_tgid(pid_t pid, pid_t *tgid)
 static int read_stat(pid_t pid, int field, uint64_t *value)
 {
 	char text[1024];
-	ssize_t n = read_file(pid, "stat", text, sizeof(text));
+	ssize_t n = procfs_read(pid, "stat", text, sizeof(text));
 	char *p;
 
 	if (n < 0)
@@ -87,7 +86,7 @@ int procfs_is_kernel_thread(pid_t pid)
 
 int procfs_read_cmdline(pid_t pid, char *out, size_t size, size_t *len)
 {
-	ssize_t n = read_file(pid, "cmdline", out, size);
+	ssize_t n = procfs_read(pid, "cmdline", out, size);
 
 	if (n < 0)
 		return (int)n;
@@ -98,7 +97,7 @@ int procfs_read_cmdline(pid_t pid, char *out, size_t size, size_t *len)
 int procfs_read_cgroup(pid_t pid, char *out, size_t size)
 {
 	char text[8192];
-	ssize_t n = read_file(pid, "cgroup", text, sizeof(text));
+	ssize_t n = procfs_read(pid, "cgroup", text, sizeof(text));
 	char *next = text, *line;
 	bool found = false;
 

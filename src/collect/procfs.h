@@ -7,6 +7,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* Read up to `size` - 1 bytes of /proc/PID/NAME; NUL-terminated. Returns the length or a negative errno. */
+ssize_t procfs_read(pid_t pid, const char *name, char *out, size_t size);
+
 /* The process that a thread belongs to. Returns 0 or a negative errno (-ENOENT: there is none). */
 int procfs_read_tgid(pid_t pid, pid_t *tgid);
 

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "base/units.h"
 #include "collect/apart.h"
+#include "collect/procfs.h"
 
 enum { TEXT_LEN = 4096, MOUNTS_LEN = 256 * 1024, MOST_EPOLL_FDS = 16 };
 
@@ -128,37 +129,13 @@ const char *waits_call_name(int number)
 	return call ? call->name : NULL;
 }
 
-ssize_t waits_read_text(pid_t pid, const char *name, char *out, size_t size)
-{
-	char path[128];
-	size_t used = 0;
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	while (used < size - 1 && (n = read(fd, out + used, size - 1 - used)) != 0) {
-		if (n < 0) {
-			n = -errno;
-			close(fd);
-			return n;
-		}
-		used += (size_t)n;
-	}
-	close(fd);
-	out[used] = '\0';
-	return (ssize_t)used;
-}
-
 static ssize_t read_of_thread(const struct wait_thread *thread, const char *name, char *out,
 			      size_t size)
 {
 	char path[64];
 
 	snprintf(path, sizeof(path), "task/%d/%s", thread->tid, name);
-	return waits_read_text(thread->pid, path, out, size);
+	return procfs_read(thread->pid, path, out, size);
 }
 
 /* The value behind "\nNAME:\t"; NULL if there is none. A process's name comes first and holds no newline. */
@@ -224,7 +201,7 @@ static bool read_fdinfo(const struct wait_thread *thread, unsigned int fd, char 
 
 	text[0] = '\n'; /* for field() */
 	snprintf(name, sizeof(name), "fdinfo/%u", fd);
-	return waits_read_text(thread->pid, name, text + 1, size - 1) > 0;
+	return procfs_read(thread->pid, name, text + 1, size - 1) > 0;
 }
 
 /* How the descriptor was opened tells which other end can do something for it. */
@@ -306,7 +283,7 @@ static void find_mount(struct wait_thread *thread, long id)
 	char *text = malloc(MOUNTS_LEN), *next = text, *line;
 	size_t longest = 0;
 
-	if (!text || waits_read_text(thread->pid, "mountinfo", text, MOUNTS_LEN) < 0) {
+	if (!text || procfs_read(thread->pid, "mountinfo", text, MOUNTS_LEN) < 0) {
 		free(text);
 		return;
 	}

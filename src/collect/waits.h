@@ -95,6 +95,11 @@ struct wait_thread {
 	bool storage_moves; /* its disk, or any where that is not known, ends requests; never of a remote one */
 };
 
+static inline bool wait_is_stopped(const struct wait_thread *t)
+{
+	return t->state == 'T' || t->state == 't';
+}
+
 struct wait_holder {
 	uint64_t inode;
 	uint32_t modes;
@@ -152,9 +157,6 @@ void waits_read_disks(struct waits *waits);
 
 /* A thread waits for this descriptor, maybe among others. */
 void waits_take_fd(struct wait_thread *thread, unsigned int fd);
-
-/* Read what there is of /proc/PID/NAME into `out`, NUL-terminated. Returns its length, or -errno. */
-ssize_t waits_read_text(pid_t pid, const char *name, char *out, size_t size);
 
 /*
  * The owner of the mutex of glibc (x86-64 and arm64) that a thread waits for in FUTEX_WAIT on its first word, which are these

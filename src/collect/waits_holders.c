@@ -8,6 +8,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,10 +18,10 @@
 
 #include "base/order.h"
 #include "base/text.h"
+#include "collect/procfs.h"
 #include "collect/waits.h"
 
 enum { MOST_FDS = 4096, LOCKS_LEN = 256 * 1024, NETLINK_LEN = 32768 };
-enum { TCP_LISTEN_STATE = 10 };
 
 /* The other end of a UNIX socket; 0: it listens. */
 static void take_peer(struct waits *waits, uint64_t inode, uint64_t peer)
@@ -44,7 +45,7 @@ static void take_message(struct waits *waits, const struct nlmsghdr *header)
 {
 	const struct unix_diag_msg *message = NLMSG_DATA(header);
 	int left = (int)header->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*message));
-	bool listens = message->udiag_state == TCP_LISTEN_STATE;
+	bool listens = message->udiag_state == TCP_LISTEN;
 
 	if (left < 0)
 		return;
@@ -241,7 +242,7 @@ static uint32_t mode_of(pid_t pid, const char *fd)
 	const char *flags;
 
 	snprintf(name, sizeof(name), "fdinfo/%.20s", fd);
-	if (waits_read_text(pid, name, text, sizeof(text)) < 0 || !(flags = strstr(text, "flags:")))
+	if (procfs_read(pid, name, text, sizeof(text)) < 0 || !(flags = strstr(text, "flags:")))
 		return HOLDS_READER | HOLDS_WRITER;
 	switch (strtoul(flags + strlen("flags:"), NULL, 8) & O_ACCMODE) {
 	case O_RDONLY:
@@ -341,7 +342,7 @@ static void read_process(struct waits *waits, const struct wanted *wanted, pid_t
 	char stat[2048], *name, *end;
 	pid_t ppid;
 
-	if (waits_read_text(pid, "stat", stat, sizeof(stat)) <= 0)
+	if (procfs_read(pid, "stat", stat, sizeof(stat)) <= 0)
 		return;
 	name = strchr(stat, '(');
 	end = strrchr(stat, ')');

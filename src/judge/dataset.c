@@ -222,14 +222,6 @@ int dataset_find(struct dataset_place *place, struct dataset_file **files, size_
 	return found;
 }
 
-static const struct process_report *process_of(const struct report *report, pid_t pid)
-{
-	for (size_t i = 0; i < report->process_count; i++)
-		if (report->processes[i].pid == pid)
-			return &report->processes[i];
-	return NULL;
-}
-
 /* What those that make input read from devices, in all and through the page cache. */
 static void read_by_producers(double *all, double *cached, const struct verdict *v,
 			      const struct report *report)
@@ -258,7 +250,7 @@ static enum dataset_cache cache_of(const struct dataset_judged *j, const struct 
 				   const struct report *report)
 {
 	const struct dataset_count *count = &j->dataset->count;
-	const struct process_report *trainer = process_of(report, v->pid);
+	const struct process_report *trainer = report_find_process(report, v->pid);
 	double all, cached;
 
 	/* These were read twice even if other files' bytes are not known. */
@@ -298,6 +290,7 @@ void dataset_judge(struct dataset_judged *judged, const struct verdict *verdict,
 		   const struct report *report)
 {
 	const struct dataset_count *count;
+	const struct limits *limits;
 
 	*judged = (struct dataset_judged){ 0 };
 	for (size_t i = 0; i < report->dataset_count; i++)
@@ -305,9 +298,9 @@ void dataset_judge(struct dataset_judged *judged, const struct verdict *verdict,
 			judged->dataset = &report->datasets[i];
 	if (!judged->dataset)
 		return;
-	for (size_t i = 0; i < report->limits_count; i++)
-		if (report->limits[i].pid == verdict->pid && report->limits[i].memory.known)
-			judged->memory = &report->limits[i].memory;
+	limits = report_find_limits(report, verdict->pid);
+	if (limits && limits->memory.known)
+		judged->memory = &limits->memory;
 	count = &judged->dataset->count;
 	judged->read_known = is_read_known(judged, report);
 	if (judged->read_known && count->complete && count->bytes)

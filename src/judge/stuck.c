@@ -53,11 +53,6 @@ static ssize_t find_thread(const struct graph *g, pid_t tid)
 	return -1;
 }
 
-static bool is_stopped(const struct wait_thread *t)
-{
-	return t->state == 'T' || t->state == 't';
-}
-
 /* What is written may be much, and a remote file system takes its time: three times as long. */
 static bool is_overdue(const struct graph *g, const struct wait_thread *t)
 {
@@ -70,7 +65,7 @@ static bool is_overdue(const struct graph *g, const struct wait_thread *t)
 /* A thread of the job that is not there any more ends nothing. */
 static enum life own_life(const struct graph *g, const struct wait_thread *t)
 {
-	if (!t->known || is_stopped(t))
+	if (!t->known || wait_is_stopped(t))
 		return LIFE_NONE;
 	if (t->kind == WAIT_FILE)
 		return is_overdue(g, t) ? LIFE_NONE : LIFE_OWN;
@@ -155,7 +150,7 @@ static enum life life_of_enders(const struct graph *g, size_t index)
 	const struct wait_thread *t = &g->waits->threads[index];
 	enum life life = LIFE_NONE;
 
-	if (is_stopped(t) || t->kind == WAIT_FILE || !t->known)
+	if (wait_is_stopped(t) || t->kind == WAIT_FILE || !t->known)
 		return LIFE_NONE;
 	if (t->ends & ENDS_THREAD) {
 		ssize_t waker = find_thread(g, t->waker);
@@ -221,7 +216,7 @@ static bool may_end(const struct graph *g, size_t index, size_t by)
 {
 	const struct wait_thread *t = &g->waits->threads[index], *other = &g->waits->threads[by];
 
-	if (index == by || is_stopped(t) || t->kind == WAIT_FILE || !other->known)
+	if (index == by || wait_is_stopped(t) || t->kind == WAIT_FILE || !other->known)
 		return false;
 	if (t->ends & ENDS_THREAD)
 		return other->tid == t->waker && !t->waker_gone;
@@ -251,7 +246,7 @@ static ssize_t owner_of(const struct graph *g, size_t index)
 {
 	const struct wait_thread *t = &g->waits->threads[index];
 
-	return t->ends & ENDS_THREAD && !t->waker_gone && !is_stopped(t) ?
+	return t->ends & ENDS_THREAD && !t->waker_gone && !wait_is_stopped(t) ?
 		       find_thread(g, t->waker) :
 		       -1;
 }
@@ -296,7 +291,7 @@ static bool find_end(struct stuck *s, const struct graph *g, const struct reach 
 		s->cycle = cycle_length(g, r->list[i]);
 		if (s->cycle)
 			s->end = END_CYCLE;
-		else if (is_stopped(t))
+		else if (wait_is_stopped(t))
 			s->end = END_STOPPED;
 		else if (t->kind == WAIT_FILE && is_overdue(g, t))
 			s->end = END_FILE;
@@ -336,7 +331,7 @@ static pid_t waits_for(const struct graph *g, const struct reach *r, size_t inde
 	const struct wait_thread *t = &g->waits->threads[index];
 	pid_t only = 0;
 
-	if (t->ends & ENDS_THREAD && !is_stopped(t))
+	if (t->ends & ENDS_THREAD && !wait_is_stopped(t))
 		return t->waker;
 	if (next != index)
 		return g->waits->threads[next].tid;
@@ -401,7 +396,7 @@ static int judge_thread(struct stuck *s, const struct graph *g, size_t thread)
 
 	*s = (struct stuck){ .pid = t->pid };
 	if (!result && t->known && g->life[thread] != LIFE_OWN &&
-	    (own_life(g, t) == LIFE_NONE || is_stopped(t))) {
+	    (own_life(g, t) == LIFE_NONE || wait_is_stopped(t))) {
 		reach_all(&r, g, thread);
 		result = find_end(s, g, &r) || is_knot(g, &r);
 		if (result)
@@ -418,7 +413,7 @@ static bool is_launcher(const struct graph *g, size_t thread)
 	const struct wait_thread *t = &g->waits->threads[thread];
 	bool child = false;
 
-	if (t->kind != WAIT_CHILD || is_stopped(t))
+	if (t->kind != WAIT_CHILD || wait_is_stopped(t))
 		return false;
 	for (size_t i = 0; i < g->waits->thread_count; i++) {
 		if (i != thread && g->waits->threads[i].pid == t->pid)

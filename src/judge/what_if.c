@@ -56,14 +56,6 @@ static double two_sides(const struct model *m, const struct removal *removed, do
 	return top > 0 ? top * pow(pow(a / top, p) + pow(b / top, p), 1 / p) : 0;
 }
 
-static const struct limits *limits_of(const struct report *report, pid_t pid)
-{
-	for (size_t i = 0; i < report->limits_count; i++)
-		if (report->limits[i].pid == pid)
-			return &report->limits[i];
-	return NULL;
-}
-
 /* Is it one that makes input? Of throttled reads the owner is not always known, but the control group. */
 static bool makes_input(const struct verdict *v, const struct process_report *p)
 {
@@ -202,7 +194,7 @@ static double other_side(double make, double cpus, double interpreter, double li
 static void build(struct model *m, const struct verdict *v, const struct report *report)
 {
 	static const struct removal nothing = { 0 };
-	const struct limits *limits = limits_of(report, v->pid);
+	const struct limits *limits = report_find_limits(report, v->pid);
 	double shorter;
 
 	*m = (struct model){ .v = v,

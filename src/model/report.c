@@ -622,6 +622,22 @@ int report_build(struct report *report, const struct sample *from, const struct 
 	return err;
 }
 
+const struct process_report *report_find_process(const struct report *report, pid_t pid)
+{
+	for (size_t i = 0; i < report->process_count; i++)
+		if (report->processes[i].pid == pid)
+			return &report->processes[i];
+	return NULL;
+}
+
+const struct limits *report_find_limits(const struct report *report, pid_t pid)
+{
+	for (size_t i = 0; i < report->limits_count; i++)
+		if (report->limits[i].pid == pid)
+			return &report->limits[i];
+	return NULL;
+}
+
 const char *report_device_name(const struct report *report, uint32_t device)
 {
 	for (size_t i = 0; i < report->device_count; i++)

@@ -158,6 +158,12 @@ struct report {
 int report_build(struct report *report, const struct sample *from, const struct sample *to,
 		 bool everybody, const struct device_choices *choices);
 
+/* NULL if it is not in the report. */
+const struct process_report *report_find_process(const struct report *report, pid_t pid);
+
+/* NULL where they are not known. */
+const struct limits *report_find_limits(const struct report *report, pid_t pid);
+
 /* The name of a device of the report; "" if it is not in it. */
 const char *report_device_name(const struct report *report, uint32_t device);
 

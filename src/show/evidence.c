@@ -36,14 +36,6 @@ static const char *const deeds[BLAME_CLASSES] = {
 	[CLASS_OTHER] = "waiting for something else",
 };
 
-const struct process_report *words_find_process(const struct report *report, pid_t pid)
-{
-	for (size_t i = 0; i < report->process_count; i++)
-		if (report->processes[i].pid == pid)
-			return &report->processes[i];
-	return NULL;
-}
-
 __attribute__((format(printf, 2, 3))) static void append(char *line, const char *format, ...)
 {
 	size_t used = strlen(line);
@@ -331,7 +323,7 @@ static void add_own(struct evidence *e, const struct verdict *v)
 
 static void add_startup(struct evidence *e, const struct verdict *v, const struct report *report)
 {
-	const struct process_report *p = words_find_process(report, v->pid);
+	const struct process_report *p = report_find_process(report, v->pid);
 	bool large = v->startup_s >= short_startup_s &&
 		     v->startup_s >= large_startup * (v->startup_s + v->steady_s);
 	char *line;

@@ -41,11 +41,6 @@ static const char *thread_name(char text[NAME_LEN], const struct wait_thread *t)
 	return name_of(text, t->tid, t->comm);
 }
 
-static bool is_stopped(const struct wait_thread *t)
-{
-	return t->state == 'T' || t->state == 't';
-}
-
 /* Those that the ledger could not tell when it met them asleep, by what was found out since. */
 static enum ledger_state class_of(const struct wait_thread *t)
 {
@@ -56,7 +51,7 @@ static enum ledger_state class_of(const struct wait_thread *t)
 	case LEDGER_SEND:
 		return LEDGER_IPC;
 	case LEDGER_OTHER:
-		if (!is_stopped(t) && t->ends & ENDS_HOLDERS && !(t->ends & ENDS_OUTSIDE))
+		if (!wait_is_stopped(t) && t->ends & ENDS_HOLDERS && !(t->ends & ENDS_OUTSIDE))
 			return LEDGER_IPC;
 		return LEDGER_OTHER;
 	default:
@@ -71,7 +66,7 @@ static const char *describe_wait(char *text, size_t size, const struct wait_thre
 	char object[OBJECT_LEN];
 
 	text_escape(object, sizeof(object), t->object, TEXT_PLAIN);
-	if (is_stopped(t))
+	if (wait_is_stopped(t))
 		snprintf(text, size, "%s", t->state == 't' ? "held by a debugger" : "stopped");
 	else if (t->kind == WAIT_MUTEX || t->kind == WAIT_JOIN)
 		snprintf(text, size, "%s (%s)",
@@ -95,7 +90,7 @@ static void add_way(struct evidence *e, const struct waits *w, const struct stuc
 		const struct wait_thread *t = &w->threads[s->waits[i].thread];
 		char name[NAME_LEN], wait[OBJECT_LEN + 64], waits_for[64] = "";
 
-		if (is_stopped(t))
+		if (wait_is_stopped(t))
 			continue; /* its end tells that */
 		if (s->waits[i].waits_for_tid)
 			snprintf(waits_for, sizeof(waits_for), ", for thread %d",
@@ -204,13 +199,16 @@ void stuck_describe(struct evidence *evidence, const struct stuck_finding *findi
 	add_end(evidence, finding->waits, stuck);
 }
 
-/* Returns false where there is none. */
-static bool describe_advice(struct advice_words *words, const struct verdict *v)
+bool stuck_advise(struct advice_words *words, const struct verdict *v)
 {
-	const struct waits *w = v->finding->waits;
-	const struct wait_thread *t = &w->threads[v->stuck->end_thread];
 	struct evidence e = { 0 };
+	const struct wait_thread *t;
+	const struct waits *w;
 
+	if (!v->stuck)
+		return false;
+	w = v->finding->waits;
+	t = &w->threads[v->stuck->end_thread];
 	add_end(&e, w, v->stuck);
 	if (e.count)
 		text_copy(words->because, sizeof(words->because), e.lines[0]);
@@ -254,8 +252,6 @@ static bool describe_advice(struct advice_words *words, const struct verdict *v)
 
 void show_stuck_text(FILE *out, const struct verdict *verdict)
 {
-	struct advice_words words;
-
 	if (!verdict->stuck)
 		return;
 	fprintf(out, "  %8s %-15s %-13s %8s  %9s  %s\n", metrics[M_TID].heading,
@@ -273,8 +269,6 @@ void show_stuck_text(FILE *out, const struct verdict *verdict)
 			metrics[M_CPU + class_of(t)].key, duration_seconds(t->asleep_ns), waits_for,
 			describe_wait(text, sizeof(text), t));
 	}
-	if (describe_advice(&words, verdict))
-		fprintf(out, "  do: %s; because %s\n", words.what, words.because);
 }
 
 static void add_text_or_null(struct json_builder *b, json_t *row, enum metric metric,
@@ -307,17 +301,4 @@ void show_stuck_json(struct json_builder *b, json_t *verdict_row, const struct v
 		else
 			json_add_null(b, row, metrics[M_WAITS_FOR_TID].key);
 	}
-}
-
-void show_stuck_advice_json(struct json_builder *b, json_t *list, const struct verdict *verdict)
-{
-	struct advice_words words;
-	json_t *entry;
-
-	if (!describe_advice(&words, verdict))
-		return;
-	entry = json_open_object(b, list, NULL);
-	json_add_text(b, entry, metrics[M_DO].key, words.what);
-	json_add_text(b, entry, metrics[M_BECAUSE].key, words.because);
-	json_add_null(b, entry, metrics[M_SPEEDUP].key);
 }

@@ -13,13 +13,13 @@
 void stuck_describe(struct evidence *evidence, const struct stuck_finding *finding,
 		    const struct stuck *stuck);
 
-/* The waits and the advice of a verdict; nothing where it is not stuck. */
+/* The waits of a verdict; nothing where it is not stuck. */
 void show_stuck_text(FILE *out, const struct verdict *verdict);
 
 /* Add the member "waits", which is empty where it is not stuck. */
 void show_stuck_json(struct json_builder *b, json_t *verdict_row, const struct verdict *verdict);
 
-/* Add to the array of advice. */
-void show_stuck_advice_json(struct json_builder *b, json_t *list, const struct verdict *verdict);
+/* What to do about it, and why. Returns false where it is not stuck, or nothing is known to help. */
+bool stuck_advise(struct advice_words *words, const struct verdict *verdict);
 
 #endif

@@ -83,7 +83,7 @@ const char *show_largest_blame(const struct verdict *v)
 
 static const char *name_of(char text[COMM_TEXT_LEN], const struct report *report, pid_t pid)
 {
-	const struct process_report *p = words_find_process(report, pid);
+	const struct process_report *p = report_find_process(report, pid);
 
 	text_escape(text, COMM_TEXT_LEN, p ? p->comm : "", TEXT_PLAIN);
 	return text;
@@ -152,24 +152,42 @@ static void print_where(FILE *out, const struct evidence *e, const struct report
 		fprintf(out, "\n");
 }
 
-static void print_advice(FILE *out, const struct verdict *v, const struct report *report)
+/* An advice in words, with what it would bring; 0: that is not told. */
+struct told_advice {
+	struct advice_words words;
+	double speedup;
+};
+
+static size_t tell_advice(struct told_advice told[ADVICE_MOST], const struct verdict *v,
+			  const struct report *report, const struct what_ifs *what_ifs)
 {
 	struct advice list[ADVICE_MOST];
+	size_t count = advice_rate(list, advice_find(list, v, report), what_ifs);
+
+	for (size_t i = 0; i < count; i++) {
+		advice_describe(&told[i].words, &list[i], v);
+		told[i].speedup = list[i].speedup;
+	}
+	if (count < ADVICE_MOST && stuck_advise(&told[count].words, v))
+		told[count++].speedup = 0;
+	return count;
+}
+
+static void print_advice(FILE *out, const struct verdict *v, const struct report *report)
+{
+	struct told_advice told[ADVICE_MOST];
 	struct what_ifs what_ifs;
-	size_t count = advice_find(list, v, report);
+	size_t count;
 
 	what_if_find(&what_ifs, v, report);
 	show_what_if_text(out, &what_ifs, v);
-	count = advice_rate(list, count, &what_ifs);
-
+	count = tell_advice(told, v, report, &what_ifs);
 	for (size_t i = 0; i < count; i++) {
-		struct advice_words words;
+		double speedup = told[i].speedup;
 
-		advice_describe(&words, &list[i], v);
-		fprintf(out, "  do: %s; because %s", words.what, words.because);
-		if (list[i].speedup > 0)
-			fprintf(out, "; predicted: %.*fx", list[i].speedup < 1.95 ? 2 : 1,
-				list[i].speedup);
+		fprintf(out, "  do: %s; because %s", told[i].words.what, told[i].words.because);
+		if (speedup > 0)
+			fprintf(out, "; predicted: %.*fx", speedup < 1.95 ? 2 : 1, speedup);
 		fprintf(out, "\n");
 	}
 }
@@ -240,7 +258,7 @@ static void add_blame(struct json_builder *b, json_t *row, const struct verdict 
 static void add_process_name(struct json_builder *b, json_t *row, const struct report *report,
 			     pid_t pid)
 {
-	const struct process_report *process = words_find_process(report, pid);
+	const struct process_report *process = report_find_process(report, pid);
 	char name[CMDLINE_LEN + 32];
 
 	snprintf(name, sizeof(name), "%d %.*s", pid, CMDLINE_LEN, process ? process->comm : "");
@@ -267,30 +285,22 @@ static void add_where(struct json_builder *b, json_t *row, const struct evidence
 }
 
 static void add_advice(struct json_builder *b, json_t *row, const struct verdict *v,
-		       const struct report *report)
+		       const struct report *report, const struct what_ifs *what_ifs)
 {
 	json_t *list = json_open_array(b, row, metrics[M_ADVICE].key);
-	struct advice advice[ADVICE_MOST];
-	struct what_ifs what_ifs;
-	size_t count = advice_find(advice, v, report);
-
-	what_if_find(&what_ifs, v, report);
-	count = advice_rate(advice, count, &what_ifs);
+	struct told_advice told[ADVICE_MOST];
+	size_t count = tell_advice(told, v, report, what_ifs);
 
 	for (size_t i = 0; i < count; i++) {
 		json_t *entry = json_open_object(b, list, NULL);
-		struct advice_words words;
 
-		advice_describe(&words, &advice[i], v);
-		json_add_text(b, entry, metrics[M_DO].key, words.what);
-		json_add_text(b, entry, metrics[M_BECAUSE].key, words.because);
-		if (advice[i].speedup > 0)
-			json_add_real(b, entry, metrics[M_SPEEDUP].key, advice[i].speedup);
+		json_add_text(b, entry, metrics[M_DO].key, told[i].words.what);
+		json_add_text(b, entry, metrics[M_BECAUSE].key, told[i].words.because);
+		if (told[i].speedup > 0)
+			json_add_real(b, entry, metrics[M_SPEEDUP].key, told[i].speedup);
 		else
 			json_add_null(b, entry, metrics[M_SPEEDUP].key);
 	}
-	if (v->stuck)
-		show_stuck_advice_json(b, list, v);
 }
 
 static void add_startup(struct json_builder *b, json_t *row, const struct verdict *v)
@@ -305,7 +315,7 @@ static void add_startup(struct json_builder *b, json_t *row, const struct verdic
 static void add_verdict(struct json_builder *b, json_t *list, const struct verdict *v,
 			const struct report *report)
 {
-	const struct process_report *process = words_find_process(report, v->pid);
+	const struct process_report *process = report_find_process(report, v->pid);
 	json_t *row = json_open_object(b, list, NULL);
 	bool known = v->class != CLASS_UNKNOWN;
 	struct what_ifs what_ifs;
@@ -340,7 +350,7 @@ static void add_verdict(struct json_builder *b, json_t *list, const struct verdi
 	show_what_if_json(b, row, &what_ifs);
 	show_dataset_json(b, row, v, report, &what_ifs);
 	show_stuck_json(b, row, v);
-	add_advice(b, row, v, report);
+	add_advice(b, row, v, report, &what_ifs);
 }
 
 void show_verdicts_json(struct json_builder *b, const struct verdicts *verdicts,

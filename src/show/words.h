@@ -38,7 +38,4 @@ void advice_describe(struct advice_words *words, const struct advice *advice,
 /* The same of ADVICE_CACHE; `copying` is how to copy the data into memory. */
 void dataset_describe(struct advice_words *words, const struct advice *advice, const char *copying);
 
-/* NULL if it is not in the report. */
-const struct process_report *words_find_process(const struct report *report, pid_t pid);
-
 #endif

@@ -40,8 +40,8 @@ def between(draw, low, high):
     return float(f"{math.exp(draw.uniform(math.log(low), math.log(high))):.2g}")
 
 
-def twice(options, key="workers"):
-    return Really({key: 2 * options[key]})
+def twice(options):
+    return Really({"workers": 2 * options["workers"]})
 
 
 def reader(draw, serial=False, **more):
@@ -62,8 +62,7 @@ def relay(draw):
 
 
 def executor(draw):
-    script, options, around, changes = reader(draw, shape="executor", prefetch=16)
-    return script, options, around, changes
+    return reader(draw, shape="executor", prefetch=16)
 
 
 def bursts(draw):

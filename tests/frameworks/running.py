@@ -26,6 +26,10 @@ class Broken(Exception):
     """The run has no result: the loop or whystall itself failed."""
 
 
+# What may come of a run that goes wrong.
+FAILURES = (Broken, AssertionError, OSError, ValueError, subprocess.CalledProcessError)
+
+
 def descendants(pid):
     found = []
     with contextlib.suppress(OSError):

@@ -2,62 +2,32 @@
 /* What a process may have, by files as the kernel writes them. */
 #include "unit.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "collect/limits.h"
+#include "tree.h"
 
 enum { PID = 42 };
-
-static char root[64];
-
-/* With the folders that it is in. */
-static void put(const char *path, const char *text)
-{
-	char full[512];
-	FILE *f;
-
-	snprintf(full, sizeof(full), "%s%s", root, path);
-	for (char *at = strchr(full + strlen(root) + 1, '/'); at; at = strchr(at + 1, '/')) {
-		*at = '\0';
-		assert_true(mkdir(full, 0700) == 0 || errno == EEXIST);
-		*at = '/';
-	}
-	f = fopen(full, "w");
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
-}
 
 static int begin(void **unused)
 {
 	(void)unused;
-	strcpy(root, "/tmp/whystall-limits-XXXXXX");
-	if (!mkdtemp(root))
-		return -1;
-	put("/proc/self/mounts", "tmpfs /sys/fs/cgroup tmpfs rw 0 0\n"
-				 "cgroup /sys/fs/cgroup/cpu cgroup rw,cpu,cpuacct 0 0\n"
-				 "cgroup /sys/fs/cgroup/cpuset cgroup rw,cpuset 0 0\n"
-				 "cgroup /sys/fs/cgroup/blkio cgroup rw,blkio 0 0\n"
-				 "cgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\n"
-				 "cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n");
-	put("/proc/42/status",
-	    "Name:\tx\nCpus_allowed:\tff\nCpus_allowed_list:\t0-3,8\nMems:\t0\n");
-	put("/proc/42/cgroup", "7:blkio:/job\n1:cpu,cpuacct:/a/b\n3:cpuset:/\n0::/job/inner\n");
+	tree_begin("limits");
+	tree_file("/proc/self/mounts", "tmpfs /sys/fs/cgroup tmpfs rw 0 0\n"
+				       "cgroup /sys/fs/cgroup/cpu cgroup rw,cpu,cpuacct 0 0\n"
+				       "cgroup /sys/fs/cgroup/cpuset cgroup rw,cpuset 0 0\n"
+				       "cgroup /sys/fs/cgroup/blkio cgroup rw,blkio 0 0\n"
+				       "cgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\n"
+				       "cgroup2 /sys/fs/cgroup/unified cgroup2 rw 0 0\n");
+	tree_file("/proc/42/status",
+		  "Name:\tx\nCpus_allowed:\tff\nCpus_allowed_list:\t0-3,8\nMems:\t0\n");
+	tree_file("/proc/42/cgroup",
+		  "7:blkio:/job\n1:cpu,cpuacct:/a/b\n3:cpuset:/\n0::/job/inner\n");
 	return 0;
 }
 
 static int end(void **unused)
 {
-	char command[128];
-
 	(void)unused;
-	snprintf(command, sizeof(command), "rm -r %s", root);
-	return system(command);
+	return tree_remove();
 }
 
 static struct limits found(void)
@@ -94,18 +64,18 @@ static void test_nothing_is_limited(void **unused)
 static void test_processors(void **unused)
 {
 	(void)unused;
-	put("/sys/fs/cgroup/cpu/a/b/cpu.cfs_quota_us", "-1\n");
-	put("/sys/fs/cgroup/cpu/a/b/cpu.cfs_period_us", "100000\n");
+	tree_file("/sys/fs/cgroup/cpu/a/b/cpu.cfs_quota_us", "-1\n");
+	tree_file("/sys/fs/cgroup/cpu/a/b/cpu.cfs_period_us", "100000\n");
 	assert_float_equal(found().cpus, 5, 1e-9);
-	put("/sys/fs/cgroup/cpu/a/cpu.cfs_quota_us", "250000\n");
-	put("/sys/fs/cgroup/cpu/a/cpu.cfs_period_us", "100000\n");
+	tree_file("/sys/fs/cgroup/cpu/a/cpu.cfs_quota_us", "250000\n");
+	tree_file("/sys/fs/cgroup/cpu/a/cpu.cfs_period_us", "100000\n");
 	assert_float_equal(found().cpus, 2.5, 1e-9);
-	put("/sys/fs/cgroup/unified/job/cpu.max", "max 100000\n");
+	tree_file("/sys/fs/cgroup/unified/job/cpu.max", "max 100000\n");
 	assert_float_equal(found().cpus, 2.5, 1e-9);
-	put("/sys/fs/cgroup/unified/job/cpu.max", "150000 100000\n");
+	tree_file("/sys/fs/cgroup/unified/job/cpu.max", "150000 100000\n");
 	assert_float_equal(found().cpus, 1.5, 1e-9);
 	/* Of another one. */
-	put("/sys/fs/cgroup/unified/other/cpu.max", "50000 100000\n");
+	tree_file("/sys/fs/cgroup/unified/other/cpu.max", "50000 100000\n");
 	assert_float_equal(found().cpus, 1.5, 1e-9);
 }
 
@@ -114,21 +84,22 @@ static void test_devices(void **unused)
 	struct limits limits;
 
 	(void)unused;
-	put("/sys/fs/cgroup/unified/job/io.max",
-	    "8:16 rbps=2097152 wbps=max riops=max wiops=120\n8:0 rbps=max wbps=1 riops=max wiops=max\n");
+	tree_file(
+		"/sys/fs/cgroup/unified/job/io.max",
+		"8:16 rbps=2097152 wbps=max riops=max wiops=120\n8:0 rbps=max wbps=1 riops=max wiops=max\n");
 	limits = found();
 	assert_int_equal(limits.device_count, 1);
 	assert_int_equal(limits.devices[0].device, 8 << 20 | 16);
 	assert_float_equal(limits.devices[0].read_bytes_s, 2097152, 1e-9);
-	put("/sys/fs/cgroup/unified/job/inner/io.max", "8:16 rbps=1048576 wbps=max\n");
-	put("/sys/fs/cgroup/blkio/job/blkio.throttle.read_bps_device",
-	    "7:3 500000\n8:16 9999999\n");
+	tree_file("/sys/fs/cgroup/unified/job/inner/io.max", "8:16 rbps=1048576 wbps=max\n");
+	tree_file("/sys/fs/cgroup/blkio/job/blkio.throttle.read_bps_device",
+		  "7:3 500000\n8:16 9999999\n");
 	limits = found();
 	assert_int_equal(limits.device_count, 2);
 	assert_float_equal(limits.devices[0].read_bytes_s + limits.devices[1].read_bytes_s, 1548576,
 			   1e-9);
 	/* In version 1 only its own group's counts. */
-	put("/sys/fs/cgroup/blkio/blkio.throttle.read_bps_device", "7:3 5\n");
+	tree_file("/sys/fs/cgroup/blkio/blkio.throttle.read_bps_device", "7:3 5\n");
 	limits = found();
 	assert_float_equal(limits.devices[0].read_bytes_s + limits.devices[1].read_bytes_s, 1548576,
 			   1e-9);
@@ -152,38 +123,42 @@ static void test_memory(void **unused)
 
 	(void)unused;
 	assert_false(found().memory.known);
-	put("/proc/meminfo", "MemTotal: 8000000 kB\nMemFree: 5 kB\nMemAvailable: 4000000 kB\n");
+	tree_file("/proc/meminfo",
+		  "MemTotal: 8000000 kB\nMemFree: 5 kB\nMemAvailable: 4000000 kB\n");
 	expect_room(4000000 * 1024ULL, "");
 	/* 1000000000 - (700000000 - 300000000 - 200000000) */
-	put("/sys/fs/cgroup/unified/job/inner/memory.max", "1000000000\n");
-	put("/sys/fs/cgroup/unified/job/inner/memory.current", "700000000\n");
-	put("/sys/fs/cgroup/unified/job/inner/memory.stat",
-	    "anon 100000000\nfile 550000000\ninactive_anon 1\nactive_anon 2\ninactive_file 300000000\nactive_file 200000000\n");
+	tree_file("/sys/fs/cgroup/unified/job/inner/memory.max", "1000000000\n");
+	tree_file("/sys/fs/cgroup/unified/job/inner/memory.current", "700000000\n");
+	tree_file(
+		"/sys/fs/cgroup/unified/job/inner/memory.stat",
+		"anon 100000000\nfile 550000000\ninactive_anon 1\nactive_anon 2\ninactive_file 300000000\nactive_file 200000000\n");
 	expect_room(800000000, inner);
-	put("/sys/fs/cgroup/unified/job/memory.max", "max\n");
-	put("/sys/fs/cgroup/unified/job/memory.current", "900000000\n");
+	tree_file("/sys/fs/cgroup/unified/job/memory.max", "max\n");
+	tree_file("/sys/fs/cgroup/unified/job/memory.current", "900000000\n");
 	expect_room(800000000, inner);
 	/* Held back above memory.high, which is as good as a limit: 600000000 - 100000000. */
-	put("/sys/fs/cgroup/unified/job/memory.high", "600000000\n");
-	put("/sys/fs/cgroup/unified/job/memory.stat", "inactive_file 800000000\n");
+	tree_file("/sys/fs/cgroup/unified/job/memory.high", "600000000\n");
+	tree_file("/sys/fs/cgroup/unified/job/memory.stat", "inactive_file 800000000\n");
 	expect_room(500000000, "/sys/fs/cgroup/unified/job");
 	/* More is used than the limit is by now. */
-	put("/sys/fs/cgroup/unified/job/inner/memory.max", "100000000\n");
+	tree_file("/sys/fs/cgroup/unified/job/inner/memory.max", "100000000\n");
 	expect_room(0, inner);
 	/* Version 1; the number is that of no limit. */
-	put("/proc/42/cgroup", "4:memory:/v1/job\n");
+	tree_file("/proc/42/cgroup", "4:memory:/v1/job\n");
 	expect_room(4000000 * 1024ULL, "");
-	put("/sys/fs/cgroup/memory/v1/job/memory.limit_in_bytes", "9223372036854771712\n");
-	put("/sys/fs/cgroup/memory/v1/job/memory.usage_in_bytes", "900\n");
-	put("/sys/fs/cgroup/memory/v1/memory.limit_in_bytes", "70000000\n");
-	put("/sys/fs/cgroup/memory/v1/memory.usage_in_bytes", "60000000\n");
-	put("/sys/fs/cgroup/memory/v1/memory.stat",
-	    "active_file 9\ninactive_file 9\ntotal_active_file 20000000\ntotal_inactive_file 10000000\n");
+	tree_file("/sys/fs/cgroup/memory/v1/job/memory.limit_in_bytes", "9223372036854771712\n");
+	tree_file("/sys/fs/cgroup/memory/v1/job/memory.usage_in_bytes", "900\n");
+	tree_file("/sys/fs/cgroup/memory/v1/memory.limit_in_bytes", "70000000\n");
+	tree_file("/sys/fs/cgroup/memory/v1/memory.usage_in_bytes", "60000000\n");
+	tree_file(
+		"/sys/fs/cgroup/memory/v1/memory.stat",
+		"active_file 9\ninactive_file 9\ntotal_active_file 20000000\ntotal_inactive_file 10000000\n");
 	expect_room(40000000, group);
-	put("/proc/42/cgroup", "7:blkio:/job\n1:cpu,cpuacct:/a/b\n3:cpuset:/\n0::/job/inner\n");
-	put("/sys/fs/cgroup/unified/job/inner/memory.max", "x\n");
-	put("/sys/fs/cgroup/unified/job/memory.high", "");
-	put("/sys/fs/cgroup/unified/job/memory.max", "-\n");
+	tree_file("/proc/42/cgroup",
+		  "7:blkio:/job\n1:cpu,cpuacct:/a/b\n3:cpuset:/\n0::/job/inner\n");
+	tree_file("/sys/fs/cgroup/unified/job/inner/memory.max", "x\n");
+	tree_file("/sys/fs/cgroup/unified/job/memory.high", "");
+	tree_file("/sys/fs/cgroup/unified/job/memory.max", "-\n");
 	expect_room(4000000 * 1024ULL, "");
 }
 
@@ -196,14 +171,14 @@ static void test_strange_files(void **unused)
 	(void)unused;
 	for (int i = 0; i < 100; i++)
 		sprintf(text + strlen(text), "9:%d 1000\n", i);
-	put("/sys/fs/cgroup/blkio/job/blkio.throttle.read_bps_device", text);
+	tree_file("/sys/fs/cgroup/blkio/job/blkio.throttle.read_bps_device", text);
 	assert_int_equal(found().device_count, LIMITED_DEVICES);
-	put("/sys/fs/cgroup/blkio/job/blkio.throttle.read_bps_device",
-	    "\n:\n9:1\n9:1 \n9:1 max\n99999:1 5\n9:1 -5\n9:1 0\nx");
-	put("/sys/fs/cgroup/unified/job/io.max", "8:16 rbps=\n8:16");
-	put("/sys/fs/cgroup/unified/job/inner/io.max", "");
-	put("/sys/fs/cgroup/unified/job/cpu.max", "0 0\n");
-	put("/sys/fs/cgroup/cpu/a/cpu.cfs_quota_us", "x");
+	tree_file("/sys/fs/cgroup/blkio/job/blkio.throttle.read_bps_device",
+		  "\n:\n9:1\n9:1 \n9:1 max\n99999:1 5\n9:1 -5\n9:1 0\nx");
+	tree_file("/sys/fs/cgroup/unified/job/io.max", "8:16 rbps=\n8:16");
+	tree_file("/sys/fs/cgroup/unified/job/inner/io.max", "");
+	tree_file("/sys/fs/cgroup/unified/job/cpu.max", "0 0\n");
+	tree_file("/sys/fs/cgroup/cpu/a/cpu.cfs_quota_us", "x");
 	limits = found();
 	assert_int_equal(limits.device_count, 0);
 	assert_float_equal(limits.cpus, 5, 1e-9);
@@ -211,16 +186,16 @@ static void test_strange_files(void **unused)
 	memset(text, 'a', sizeof(text) - 1);
 	memcpy(text, "0::/", 4);
 	text[sizeof(text) - 1] = '\0';
-	put("/proc/42/cgroup", text);
+	tree_file("/proc/42/cgroup", text);
 	assert_int_equal(found().device_count, 0);
-	put("/sys/fs/cgroup/io.max", "8:16 rbps=1 wbps=max\n");
-	put("/proc/42/cgroup", "0::/..\n");
+	tree_file("/sys/fs/cgroup/io.max", "8:16 rbps=1 wbps=max\n");
+	tree_file("/proc/42/cgroup", "0::/..\n");
 	assert_int_equal(found().device_count, 0);
-	put("/proc/42/cgroup", "::::\n\n0:\n0::\n0");
+	tree_file("/proc/42/cgroup", "::::\n\n0:\n0::\n0");
 	assert_int_equal(found().device_count, 0);
-	put("/proc/44/status", "Name:\tx\nState:\tZ (zombie)\nCpus_allowed_list:\t0\n");
+	tree_file("/proc/44/status", "Name:\tx\nState:\tZ (zombie)\nCpus_allowed_list:\t0\n");
 	assert_true(limits_read(&limits, 44, root) < 0);
-	put("/proc/42/status", "Cpus_allowed_list");
+	tree_file("/proc/42/status", "Cpus_allowed_list");
 	assert_float_equal(found().cpus, 0, 1e-9);
 }
 

@@ -2,15 +2,11 @@
 /* Servers of network block devices, in a /sys and a /proc made for the purpose; UNIX sockets are real. */
 #include "unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "collect/nbd.h"
 #include "collect/sample.h"
+#include "tree.h"
 
 /*
  * Process 10 has set nbd0 up, over socket 100, whose other end 200 process 20 has. Socket 101 leads to another host, 102
@@ -25,41 +21,6 @@ static const char tcp[] =
 	"   4: 0100007F:C353 0100007F:2A39 01 00000000:00000000 00:00000000 00000000     0        0 103 1 0\n"
 	"   5: 0100007F:2A39 0100007F:C353 01 00000000:00000000 00:00000000 00000000     0        0 300 1 0\n";
 
-static char root[32];
-
-static void in_root(char path[256], const char *name)
-{
-	snprintf(path, 256, "%s/%s", root, name);
-}
-
-static void make_folder(const char *name)
-{
-	char path[256];
-
-	in_root(path, name);
-	assert_int_equal(mkdir(path, 0755), 0);
-}
-
-static void make_link(const char *name, const char *target)
-{
-	char path[256];
-
-	in_root(path, name);
-	assert_int_equal(symlink(target, path), 0);
-}
-
-static void make_file(const char *name, const char *text)
-{
-	char path[256];
-	FILE *f;
-
-	in_root(path, name);
-	f = fopen(path, "w");
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
-}
-
 static int build(void **unused)
 {
 	static const char *const folders[] = { "block", "block/nbd0", "block/nbd1", "block/sda",
@@ -67,27 +28,23 @@ static int build(void **unused)
 					       "20",    "20/fd",      "30",         "30/fd" };
 
 	(void)unused;
-	strcpy(root, "/tmp/whystall-nbd-XXXXXX");
-	assert_non_null(mkdtemp(root));
+	tree_begin("nbd");
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
-		make_folder(folders[i]);
-	make_file("block/nbd0/range", "32\n");
-	make_file("block/nbd1/range", "32\n");
-	make_file("block/sda/pid", "10\n");
-	make_link("10/ns/net", "net:[4026531840]");
-	make_file("10/net/tcp", tcp);
-	make_link("20/fd/5", "socket:[200]");
-	make_link("30/fd/5", "socket:[300]");
+		tree_folder(folders[i]);
+	tree_file("block/nbd0/range", "32\n");
+	tree_file("block/nbd1/range", "32\n");
+	tree_file("block/sda/pid", "10\n");
+	tree_link("10/ns/net", "net:[4026531840]");
+	tree_file("10/net/tcp", tcp);
+	tree_link("20/fd/5", "socket:[200]");
+	tree_link("30/fd/5", "socket:[300]");
 	return 0;
 }
 
 static int remove_all(void **unused)
 {
-	char command[256];
-
 	(void)unused;
-	snprintf(command, sizeof(command), "rm -r %s", root);
-	return system(command);
+	return tree_remove();
 }
 
 /* Process 10 is in the device's call. */
@@ -96,8 +53,8 @@ static void connect_device(const char *disk)
 	char name[64];
 
 	snprintf(name, sizeof(name), "block/%s/pid", disk);
-	make_file(name, "10\n");
-	make_link("10/fd/3", "/dev/nbd0");
+	tree_file(name, "10\n");
+	tree_link("10/fd/3", "/dev/nbd0");
 }
 
 static size_t find(struct nbd list[MAX_NBD])
@@ -111,11 +68,11 @@ static void test_server(void **unused)
 
 	(void)unused;
 	connect_device("nbd1");
-	make_link("10/fd/4", "socket:[100]");
+	tree_link("10/fd/4", "socket:[100]");
 	/* Neither leads anywhere; the last one is no NBD device's, but a log's. */
-	make_link("10/fd/5", "socket:[102]");
-	make_link("10/fd/6", "socket:[104]");
-	make_link("10/fd/2", "socket:[103]");
+	tree_link("10/fd/5", "socket:[102]");
+	tree_link("10/fd/6", "socket:[104]");
+	tree_link("10/fd/2", "socket:[103]");
 	assert_int_equal(find(list), 1);
 	assert_int_equal(list[0].device, device_number(43, 32));
 	assert_int_equal(list[0].minors, 32);
@@ -127,7 +84,7 @@ static void test_not_connected(void **unused)
 	struct nbd list[MAX_NBD];
 
 	(void)unused;
-	make_link("10/fd/4", "socket:[100]");
+	tree_link("10/fd/4", "socket:[100]");
 	assert_int_equal(find(list), 0);
 }
 
@@ -137,8 +94,8 @@ static void test_without_the_device(void **unused)
 	struct nbd list[MAX_NBD];
 
 	(void)unused;
-	make_file("block/nbd0/pid", "10\n");
-	make_link("10/fd/4", "socket:[100]");
+	tree_file("block/nbd0/pid", "10\n");
+	tree_link("10/fd/4", "socket:[100]");
 	assert_int_equal(find(list), 0);
 }
 
@@ -148,10 +105,10 @@ static void test_elsewhere(void **unused)
 
 	(void)unused;
 	connect_device("nbd0");
-	make_link("10/fd/4", "socket:[101]");
+	tree_link("10/fd/4", "socket:[101]");
 	assert_int_equal(find(list), 0);
 	/* It has a connection on this host too: which one is the device's? */
-	make_link("10/fd/5", "socket:[100]");
+	tree_link("10/fd/5", "socket:[100]");
 	assert_int_equal(find(list), 0);
 }
 
@@ -161,8 +118,8 @@ static void test_two_servers(void **unused)
 
 	(void)unused;
 	connect_device("nbd0");
-	make_link("10/fd/4", "socket:[100]");
-	make_link("10/fd/5", "socket:[103]");
+	tree_link("10/fd/4", "socket:[100]");
+	tree_link("10/fd/5", "socket:[103]");
 	assert_int_equal(find(list), 0);
 }
 
@@ -173,7 +130,7 @@ static void link_socket(const char *name, int fd)
 
 	assert_int_equal(fstat(fd, &st), 0);
 	snprintf(text, sizeof(text), "socket:[%lu]", (unsigned long)st.st_ino);
-	make_link(name, text);
+	tree_link(name, text);
 }
 
 static void test_unix_socket(void **unused)

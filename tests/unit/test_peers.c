@@ -2,13 +2,8 @@
 /* Other ends of sockets, in a /proc made for the purpose. */
 #include "unit.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include "collect/peers.h"
+#include "tree.h"
 
 /*
  * Process 10, the job's, has socket 100, connected to port 8080 at 127.0.0.1, whose other end 200 process 20 has; 101, to the
@@ -27,58 +22,23 @@ static const char tcp6[] =
 	"   0: 0000000000000000FFFF00000100007F:C351 0000000000000000FFFF00000100007F:1F90 01 "
 	"00000000:00000000 00:00000000 00000000     0        0 101 1 0\n";
 
-static char root[] = "/tmp/whystall-peers-XXXXXX";
-
-static void in_root(char path[256], const char *name)
-{
-	snprintf(path, 256, "%s/%s", root, name);
-}
-
-static void make_folder(const char *name)
-{
-	char path[256];
-
-	in_root(path, name);
-	assert_int_equal(mkdir(path, 0755), 0);
-}
-
-static void make_link(const char *name, const char *target)
-{
-	char path[256];
-
-	in_root(path, name);
-	assert_int_equal(symlink(target, path), 0);
-}
-
-static void make_file(const char *name, const char *text)
-{
-	char path[256];
-	FILE *f;
-
-	in_root(path, name);
-	f = fopen(path, "w");
-	assert_non_null(f);
-	assert_true(fputs(text, f) >= 0);
-	assert_int_equal(fclose(f), 0);
-}
-
 static void build(void)
 {
 	static const char *const folders[] = { "10",    "10/ns", "10/net", "10/fd", "20",
 					       "20/fd", "30",    "30/fd",  "self",  "self/fd" };
 
-	assert_non_null(mkdtemp(root));
+	tree_begin("peers");
 	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
-		make_folder(folders[i]);
-	make_link("10/ns/net", "net:[4026531840]");
-	make_file("10/net/tcp", tcp);
-	make_file("10/net/tcp6", tcp6);
-	make_link("10/fd/3", "socket:[100]");
-	make_link("20/fd/4", "socket:[200]");
-	make_link("20/fd/5", "socket:[201]");
-	make_link("20/fd/6", "/home/socket:[300]");
-	make_link("30/fd/3", "socket:[300]");
-	make_link("self/fd/3", "socket:[200]");
+		tree_folder(folders[i]);
+	tree_link("10/ns/net", "net:[4026531840]");
+	tree_file("10/net/tcp", tcp);
+	tree_file("10/net/tcp6", tcp6);
+	tree_link("10/fd/3", "socket:[100]");
+	tree_link("20/fd/4", "socket:[200]");
+	tree_link("20/fd/5", "socket:[201]");
+	tree_link("20/fd/6", "/home/socket:[300]");
+	tree_link("30/fd/3", "socket:[300]");
+	tree_link("self/fd/3", "socket:[200]");
 }
 
 static pid_t ask(pid_t pid, uint32_t socket, uint32_t port)
@@ -124,14 +84,6 @@ static void test_many(void **unused)
 		assert_int_equal(queries[i].peer, i % 2 && i < MAX_PEER_QUERIES ? 20 : 0);
 }
 
-static int remove_all(void)
-{
-	char command[256];
-
-	snprintf(command, sizeof(command), "rm -r %s", root);
-	return system(command);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -144,5 +96,5 @@ int main(void)
 
 	build();
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	return remove_all() || failed;
+	return tree_remove() || failed;
 }
