@@ -19,7 +19,8 @@ static bool is_partition(const char *name)
 
 static int parse_line(const char *line, struct sample *sample)
 {
-	unsigned long long reads, read_sectors, writes, write_sectors, in_flight, busy_ms;
+	unsigned long long reads, read_sectors, read_ms, writes, write_sectors, write_ms;
+	unsigned long long in_flight, busy_ms;
 	unsigned long long discards = 0, discard_sectors = 0, flushes = 0;
 	unsigned int major, minor;
 	char name[DISK_NAME_LEN];
@@ -28,10 +29,10 @@ static int parse_line(const char *line, struct sample *sample)
 
 	fields = sscanf(
 		line,
-		"%u %u %31s %llu %*u %llu %*u %llu %*u %llu %*u %llu %llu %*u %llu %*u %llu %*u %llu",
-		&major, &minor, name, &reads, &read_sectors, &writes, &write_sectors, &in_flight,
-		&busy_ms, &discards, &discard_sectors, &flushes);
-	if (fields < 9 || strchr(name, '/'))
+		"%u %u %31s %llu %*u %llu %llu %llu %*u %llu %llu %llu %llu %*u %llu %*u %llu %*u %llu",
+		&major, &minor, name, &reads, &read_sectors, &read_ms, &writes, &write_sectors,
+		&write_ms, &in_flight, &busy_ms, &discards, &discard_sectors, &flushes);
+	if (fields < 11 || strchr(name, '/'))
 		return 0;
 	disk = sample_add_disk(sample);
 	if (!disk)
@@ -48,6 +49,8 @@ static int parse_line(const char *line, struct sample *sample)
 		.flushes = flushes,
 		.in_flight = in_flight,
 		.busy_ms = busy_ms,
+		.read_ms = read_ms,
+		.write_ms = write_ms,
 	};
 	memcpy(disk->name, name, sizeof(disk->name));
 	return 0;

@@ -16,6 +16,12 @@
 
 enum { DISK_NAME_LEN = 32, CGROUP_LEN = 256 };
 
+/*
+ * Where the counters come from. Of /proc: rows of I/O have the bytes of a process alone (device 0, no requests), and where
+ * threads were is known from looks at them: no edges, files or concurrency.
+ */
+enum sample_source { SOURCE_BPF, SOURCE_PROC };
+
 /* The kernel's own statistics of one disk or partition (/proc/diskstats), failed requests included. */
 struct disk_sample {
 	uint32_t device; /* major << 20 | minor */
@@ -26,8 +32,9 @@ struct disk_sample {
 	uint64_t writes, write_bytes;
 	uint64_t discards, discard_bytes;
 	uint64_t flushes;
-	uint64_t in_flight; /* requests, at this instant */
-	uint64_t busy_ms;   /* wraps at 2^32 */
+	uint64_t in_flight;         /* requests, at this instant */
+	uint64_t busy_ms;           /* wraps at 2^32 */
+	uint64_t read_ms, write_ms; /* of all its requests together; wrap at 2^32 */
 };
 
 /* What a process has in its memory, a bit each. */
@@ -65,6 +72,8 @@ struct file_sample {
 };
 
 struct sample {
+	enum sample_source source;
+	uint64_t looks;   /* of SOURCE_PROC: how often all threads were looked at */
 	uint64_t mono_ns; /* CLOCK_MONOTONIC */
 	uint64_t boot_ns; /* CLOCK_BOOTTIME, the clock of struct owner */
 	struct timespec wall;

@@ -109,6 +109,7 @@ int loop_add(struct loop *sum, const struct loop *part)
 	int err;
 
 	sum->wall_ns += part->wall_ns;
+	sum->looks += part->looks;
 	sum->ended_ns += part->ended_ns;
 	sum->left_out_cpu_ns += part->left_out_cpu_ns;
 	err = merge(&threads_kind, (void **)&sum->threads, &sum->thread_count, part->threads,
@@ -183,7 +184,8 @@ static int build_processes(struct loop *loop, const struct sample *from, const s
 
 int loop_build(struct loop *loop, const struct sample *from, const struct sample *to)
 {
-	struct loop parts = { .wall_ns = to->threads_ns - from->threads_ns };
+	struct loop parts = { .wall_ns = to->threads_ns - from->threads_ns,
+			      .looks = to->looks - from->looks };
 	int err;
 
 	*loop = (struct loop){ 0 };

@@ -34,7 +34,8 @@ struct loop_process {
 /* Threads are in the order of their IDs, processes of theirs, edges of their pairs. */
 struct loop {
 	uint64_t wall_ns;
-	uint64_t ended_ns;        /* of threads that ended, of which no row is left */
+	uint64_t looks;    /* at all threads, where these tell what they did; 0: BPF counted it */
+	uint64_t ended_ns; /* of threads that ended, of which no row is left */
 	uint64_t left_out_cpu_ns; /* of threads that a part of a loop does not have */
 	struct loop_thread *threads;
 	size_t thread_count;
