@@ -26,6 +26,9 @@ static int look_at_limits(struct follow *follow, pid_t pid)
 			return -ENOMEM;
 		follow->limits = more;
 		follow->limits_count++;
+		limits.held_back_before_ns = limits.held_back_ns;
+	} else {
+		limits.held_back_before_ns = follow->limits[i].held_back_before_ns;
 	}
 	follow->limits[i] = limits;
 	return 0;
