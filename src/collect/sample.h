@@ -37,6 +37,14 @@ struct disk_sample {
 	uint64_t read_ms, write_ms; /* of all its requests together; wrap at 2^32 */
 };
 
+/* How long processes of this host, or of this container, could not go on for want of something: some of them, or all. */
+enum pressure_kind { PRESSURE_CPU, PRESSURE_IO, PRESSURE_MEMORY, PRESSURES };
+
+struct pressure_sample {
+	bool known;
+	uint64_t some_us, full_us;
+};
+
 /* What a process has in its memory, a bit each. */
 enum framework {
 	FRAMEWORK_PYTHON = 1,
@@ -77,6 +85,8 @@ struct sample {
 	uint64_t mono_ns; /* CLOCK_MONOTONIC */
 	uint64_t boot_ns; /* CLOCK_BOOTTIME, the clock of struct owner */
 	struct timespec wall;
+
+	struct pressure_sample pressure[PRESSURES];
 
 	struct owner_sample *owners; /* by index; OWNER_FREE ones have no meaning */
 	size_t owner_count, owner_capacity;

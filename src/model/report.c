@@ -588,6 +588,23 @@ static int build_concurrency(struct report *report, const struct sample *from,
 	return 0;
 }
 
+static void build_pressure(struct report *report, const struct sample *from,
+			   const struct sample *to)
+{
+	double us = report->seconds * NS_PER_S / NS_PER_US;
+
+	for (int i = 0; i < PRESSURES; i++) {
+		const struct pressure_sample *now = &to->pressure[i], *then = &from->pressure[i];
+		struct pressure_report *p = &report->pressure[i];
+
+		p->known = now->known && then->known && us > 0;
+		if (!p->known)
+			continue;
+		p->some_pct = 100 * (double)counter_delta(now->some_us, then->some_us) / us;
+		p->full_pct = 100 * (double)counter_delta(now->full_us, then->full_us) / us;
+	}
+}
+
 int report_build(struct report *report, const struct sample *from, const struct sample *to,
 		 bool everybody, const struct device_choices *choices)
 {
@@ -598,6 +615,7 @@ int report_build(struct report *report, const struct sample *from, const struct 
 	report->start = from->wall;
 	report->seconds = since(to->mono_ns, from->mono_ns);
 	subtract_loss(&report->loss, &to->loss, &from->loss);
+	build_pressure(report, from, to);
 	report->has_ledger = to->has_ledger;
 	report->compat_sleeps = to->compat_sleeps - from->compat_sleeps;
 	report->rows = subtract_rows(from, to, &counts.rows);

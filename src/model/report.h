@@ -117,9 +117,16 @@ struct device_report {
 	double coverage_pct;
 };
 
+/* Of the window: how much of it some, or all, of those that had something to do could not go on. */
+struct pressure_report {
+	bool known;
+	double some_pct, full_pct;
+};
+
 struct report {
 	struct timespec start;
 	double seconds;
+	struct pressure_report pressure[PRESSURES];
 	struct process_report *processes; /* most bytes first */
 	size_t process_count;
 	struct device_report *devices; /* most bytes first */

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "show/metrics.h"
 
+#include "collect/sample.h"
+
 const struct metric_info metrics[M_COUNT] = {
 	[M_PID] = { "pid", "PID", "process; 0 for a row that is no single process" },
 	[M_PPID] = { "ppid", "PPID", "its parent when it was first seen" },
@@ -143,6 +145,10 @@ const struct metric_info metrics[M_COUNT] = {
 				      "the same by /proc/diskstats" },
 	[M_COVERAGE_PCT] = { "coverage_pct", "COVERAGE",
 			     "bytes with an owner / bytes in /proc/diskstats" },
+	[M_PRESSURE] = { "pressure", "PRESSURE",
+			 "how much of the time this host lacked something, by /proc/pressure" },
+	[M_SOME_PCT] = { "some_pct", "SOME", "some of those with something to do could not go on" },
+	[M_FULL_PCT] = { "full_pct", "FULL", "all of them could not" },
 	[M_READ_MB_S] = { "read_mb_s", "read_mb_s", "10^6 bytes per second" },
 	[M_WRITE_MB_S] = { "write_mb_s", "write_mb_s", "10^6 bytes per second" },
 	[M_REQUESTS_S] = { "requests_s", "requests_s", "completed requests per second" },
@@ -186,3 +192,7 @@ const struct metric_info metrics[M_COUNT] = {
 
 const char *const op_names[] = { "read", "write", "discard", "flush" };
 const char *const cause_names[] = { "submit", "writeback" };
+
+const char *const pressure_names[PRESSURES] = {
+	[PRESSURE_CPU] = "cpu", [PRESSURE_IO] = "io", [PRESSURE_MEMORY] = "memory"
+};

@@ -124,6 +124,9 @@ enum metric {
 	M_DISKSTATS_READ_BYTES,
 	M_DISKSTATS_WRITE_BYTES,
 	M_COVERAGE_PCT,
+	M_PRESSURE,
+	M_SOME_PCT,
+	M_FULL_PCT,
 	M_READ_MB_S,
 	M_WRITE_MB_S,
 	M_REQUESTS_S,
@@ -166,5 +169,6 @@ extern const struct metric_info metrics[M_COUNT];
 /* Operations and causes by the numbers of abi.h. */
 extern const char *const op_names[];
 extern const char *const cause_names[];
+extern const char *const pressure_names[];
 
 #endif

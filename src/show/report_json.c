@@ -37,6 +37,23 @@ static void add_window(struct json_builder *b, const struct report *report,
 	json_add_real(b, window, "interval_s", context->interval_s);
 }
 
+/* What the kernel does not tell is absent. */
+static void add_pressure(struct json_builder *b, const struct report *report)
+{
+	json_t *pressure = json_open_object(b, b->root, metrics[M_PRESSURE].key);
+
+	for (int i = 0; i < PRESSURES; i++) {
+		const struct pressure_report *p = &report->pressure[i];
+		json_t *object;
+
+		if (!p->known)
+			continue;
+		object = json_open_object(b, pressure, pressure_names[i]);
+		json_add_real(b, object, metrics[M_SOME_PCT].key, p->some_pct);
+		json_add_real(b, object, metrics[M_FULL_PCT].key, p->full_pct);
+	}
+}
+
 static void add_latency(struct json_builder *b, json_t *io, enum metric metric,
 			const struct latency *latency)
 {
@@ -282,6 +299,7 @@ int show_report_json(FILE *out, const struct report *report, const struct show_c
 	json_add_text(&b, b.root, "schema", "whystall.report/1");
 	add_tool(&b, context);
 	add_window(&b, report, context);
+	add_pressure(&b, report);
 	if (report->has_ledger) {
 		show_verdicts_json(&b, context->verdicts, report);
 		add_job(&b, report);

@@ -226,6 +226,27 @@ static void print_loss(FILE *out, const struct loss *loss)
 	}
 }
 
+static const double least_pressure_pct = 1;
+
+static void print_pressure(FILE *out, const struct report *report)
+{
+	bool first = true;
+
+	for (int i = 0; i < PRESSURES; i++) {
+		const struct pressure_report *p = &report->pressure[i];
+
+		if (!p->known || p->some_pct < least_pressure_pct)
+			continue;
+		fprintf(out, "%s%s %.1f %%", first ? "The host lacked: " : ", ", pressure_names[i],
+			p->some_pct);
+		if (p->full_pct >= 0.05)
+			fprintf(out, " (for all %.1f %%)", p->full_pct);
+		first = false;
+	}
+	if (!first)
+		fprintf(out, " of the time\n");
+}
+
 int show_report_text(FILE *out, const struct report *report, const struct show_context *context)
 {
 	size_t with_io = 0, processes = 0;
@@ -239,6 +260,7 @@ int show_report_text(FILE *out, const struct report *report, const struct show_c
 	fprintf(out, "%.1f s, %zu process%s, %s of block I/O (source: %s)\n", report->seconds,
 		processes, processes == 1 ? "" : "es",
 		bytes_format(text, sizeof(text), report->job_bytes), context->source);
+	print_pressure(out, report);
 	if (report->has_ledger)
 		show_verdicts_text(out, context->verdicts, report);
 	if (with_io)
