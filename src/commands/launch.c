@@ -166,6 +166,16 @@ int program_release(struct program *program, char **argv, struct fault *fault)
 	return exec_fault(fault, child_errno, argv[0]);
 }
 
+bool program_is_over(const struct program *program)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	if (program->ended)
+		return true;
+	return waitid(P_PID, (id_t)program->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+	       info.si_pid != 0;
+}
+
 void program_reap(struct program *program, bool block)
 {
 	pid_t pid;

@@ -169,7 +169,7 @@ static int take_sample(struct session *session, struct stat_state *state, bool e
 	int err;
 
 	state->now = !state->now;
-	err = bpf_source_read(session->source, &state->samples[state->now], fault);
+	err = source_read(session->source, &state->samples[state->now], fault);
 	if (err)
 		return err;
 	err = totals_build(&state->totals[state->now], &state->samples[state->now], everybody);
@@ -214,12 +214,12 @@ static int run(struct session *session, struct stat_state *state, uint64_t count
 			return event;
 		/* The last, shorter interval of a job that has ended, or of -d, is a row too. */
 		if (event == SESSION_END)
-			bpf_source_settle(session->source);
+			source_settle(session->source);
 		err = take_sample(session, state, everybody, fault);
 		if (!err && (event == SESSION_TICK || is_worth_a_row(session, state)))
 			err = print_rows(session, state, fault);
 		if (!err)
-			err = bpf_source_tidy(session->source, fault);
+			err = source_tidy(session->source, fault);
 		if (event == SESSION_END || ++rows == count)
 			break;
 	}
