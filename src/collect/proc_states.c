@@ -505,11 +505,9 @@ static uint64_t sum_of(const uint32_t looks[LEDGER_STATES])
 	return sum;
 }
 
-static uint64_t asleep_ns(const struct proc_times *times)
+bool proc_look_has_any(const struct proc_look *look)
 {
-	uint64_t awake_ns = times->cpu_ns + times->runqueue_ns;
-
-	return times->wall_ns > awake_ns ? times->wall_ns - awake_ns : 0;
+	return sum_of(look->looks) != 0;
 }
 
 /* `part` of `all` of this time. */
@@ -525,7 +523,7 @@ uint64_t proc_look_clock_ns(const struct proc_look *look, const struct proc_time
 	for (int i = LEDGER_RUNQUEUE; i < LEDGER_STATES; i++)
 		if (proc_state_waits((enum ledger_state)i))
 			waits += look->looks[i];
-	return part_of(asleep_ns(times), waits, sum_of(look->looks) - look->looks[LEDGER_CPU]);
+	return part_of(times->asleep_ns, waits, sum_of(look->looks) - look->looks[LEDGER_CPU]);
 }
 
 /* Share `ns` out over the states that were seen; the sleep before has the rest, and all of it where none was. */
@@ -561,9 +559,7 @@ static void share_waiting(const struct proc_look *look, const struct proc_times 
 
 void proc_look_share(struct proc_look *look, const struct proc_times *times, struct thread *thread)
 {
-	thread->ns[LEDGER_CPU] += times->cpu_ns;
-	thread->ns[LEDGER_RUNQUEUE] += times->runqueue_ns;
-	share_sleep(asleep_ns(times), look->looks, sum_of(look->looks) - look->looks[LEDGER_CPU],
+	share_sleep(times->asleep_ns, look->looks, sum_of(look->looks) - look->looks[LEDGER_CPU],
 		    look->slept, thread->ns);
 	share_waiting(look, times, thread);
 	memset(look->looks, 0, sizeof(look->looks));

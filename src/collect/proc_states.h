@@ -69,10 +69,14 @@ bool proc_look_is_due(const struct proc_look *look);
 void proc_look_count(struct proc_look *look, bool waits);
 void proc_look_spare(struct proc_look *look, bool waits);
 
-/* Exact times of a thread since its looks were shared out last. */
+/* Has it been seen since its looks were shared out last? */
+bool proc_look_has_any(const struct proc_look *look);
+
+/* Times of a thread since its looks were shared out last. */
 struct proc_times {
-	uint64_t wall_ns, cpu_ns, runqueue_ns;
-	uint64_t clock_ns; /* of its trainer's waiting clock */
+	uint64_t cpu_ns, runqueue_ns; /* as the kernel counts them */
+	uint64_t asleep_ns;           /* the rest of the time */
+	uint64_t clock_ns;            /* of its trainer's waiting clock */
 };
 
 /*
@@ -82,8 +86,8 @@ struct proc_times {
 uint64_t proc_look_clock_ns(const struct proc_look *look, const struct proc_times *times);
 
 /*
- * Add the times to the ledger: running and queueing are as they were counted, sleep is shared out by the looks, and so is what of all
- * was while the trainer waited. Then the looks are forgotten.
+ * Share its sleep out over the states of `thread`, by the looks, and on the waiting clock all that it was seen to do then. Running and
+ * queueing are in thread->ns already. Then the looks are forgotten.
  */
 void proc_look_share(struct proc_look *look, const struct proc_times *times, struct thread *thread);
 
