@@ -119,17 +119,20 @@ static int by_inode(const void *a, const void *b)
 /* Of all UNIX sockets in the network namespace of a process. */
 static void read_table(struct proc_sockets *sockets, pid_t pid)
 {
-	char path[PATH_MAX], line[512];
-	size_t capacity = 0;
+	size_t capacity = 0, size = 0;
+	char path[PATH_MAX], *line = NULL;
+	uint64_t inode;
+	ssize_t n;
 	FILE *f;
 
 	sockets->count = 0;
 	snprintf(path, sizeof(path), "%s/proc/%d/net/unix", sockets->root, (int)pid);
 	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f)) {
-		uint64_t inode, *more;
+	while (f && (n = getline(&line, &size, f)) > 0) {
+		uint64_t *more;
+		size_t at = 0;
 
-		if (proc_parse_net_unix(line, strlen(line), &inode))
+		if (!proc_next_unix_socket(line, (size_t)n, &at, &inode))
 			continue;
 		if (sockets->count == capacity) {
 			capacity = capacity ? 2 * capacity : 256;
@@ -142,6 +145,7 @@ static void read_table(struct proc_sockets *sockets, pid_t pid)
 		}
 		sockets->inodes[sockets->count++] = inode;
 	}
+	free(line);
 	if (f)
 		fclose(f);
 	if (sockets->count)
@@ -159,14 +163,14 @@ static unsigned int kind_of_socket(struct proc_sockets *sockets, pid_t pid, uint
 				   uint64_t now_ns)
 {
 	if (is_in_table(sockets, inode))
-		return PROC_FD_PIPE;
+		return PROC_ON_PIPE;
 	if (!sockets->read_ns || sockets->namespace_of != pid ||
 	    now_ns - sockets->read_ns > table_ns) {
 		read_table(sockets, pid);
 		sockets->read_ns = now_ns;
 		sockets->namespace_of = pid;
 	}
-	return is_in_table(sockets, inode) ? PROC_FD_PIPE : PROC_FD_INET;
+	return is_in_table(sockets, inode) ? PROC_ON_PIPE : PROC_ON_INET;
 }
 
 static bool begins(const char *text, const char *prefix)
@@ -189,33 +193,41 @@ static bool is_block_device(const char *root, const char *name)
 
 static unsigned int kind_of_node(const char *root, const char *name)
 {
-	static const char *const gpus[] = { "nvidia", "kfd", "dri/", "accel", "hl", "neuron" };
-
 	if (begins(name, "shm/") || begins(name, "hugepages/"))
-		return PROC_FD_STORAGE;
+		return PROC_ON_STORAGE;
 	if (begins(name, "mqueue/"))
-		return PROC_FD_PIPE;
-	for (size_t i = 0; i < sizeof(gpus) / sizeof(gpus[0]); i++)
-		if (begins(name, gpus[i]))
-			return PROC_FD_GPU;
-	return is_block_device(root, name) ? PROC_FD_STORAGE : PROC_FD_DEVICE;
+		return PROC_ON_PIPE;
+	return is_block_device(root, name) ? PROC_ON_STORAGE : PROC_ON_DEVICE;
+}
+
+static unsigned int kind_of_path(const char *root, const char *path)
+{
+	if (begins(path, "/dev/"))
+		return kind_of_node(root, path + strlen("/dev/"));
+	if (begins(path, "/proc/") || begins(path, "/sys/"))
+		return PROC_ON_DEVICE;
+	return PROC_ON_STORAGE;
 }
 
 static unsigned int kind_of_link(const char *link, struct proc_sockets *sockets, pid_t pid,
 				 uint64_t now_ns)
 {
-	if (begins(link, "socket:["))
-		return kind_of_socket(sockets, pid, strtoull(link + strlen("socket:["), NULL, 10),
-				      now_ns);
-	if (begins(link, "pipe:["))
-		return PROC_FD_PIPE;
-	if (begins(link, "anon_inode:"))
-		return strstr(link, "timerfd") ? PROC_FD_TIMER : PROC_FD_PIPE;
-	if (begins(link, "/dev/"))
-		return kind_of_node(sockets->root, link + strlen("/dev/"));
-	if (begins(link, "/proc/") || begins(link, "/sys/"))
-		return PROC_FD_DEVICE;
-	return link[0] == '/' || link[0] == '(' ? PROC_FD_STORAGE : PROC_FD_PIPE;
+	struct proc_fd_link what;
+
+	if (proc_parse_fd_link(link, strlen(link), &what))
+		return PROC_ON_UNKNOWN;
+	switch (what.kind) {
+	case PROC_FD_SOCKET:
+		return kind_of_socket(sockets, pid, what.inode, now_ns);
+	case PROC_FD_PATH:
+		return kind_of_path(sockets->root, link);
+	case PROC_FD_GPU:
+		return PROC_ON_GPU;
+	case PROC_FD_TIMERFD:
+		return PROC_ON_TIMER;
+	default:
+		return PROC_ON_PIPE;
+	}
 }
 
 static bool open_directory(struct proc_files *files, const char *root)
@@ -236,11 +248,11 @@ static unsigned int kind_of_fd(struct proc_files *files, struct proc_sockets *so
 	ssize_t n;
 
 	if (fd > INT_MAX || !open_directory(files, sockets->root))
-		return PROC_FD_UNKNOWN;
+		return PROC_ON_UNKNOWN;
 	snprintf(name, sizeof(name), "%d", (int)fd);
 	n = readlinkat(files->directory, name, link, sizeof(link) - 1);
 	if (n <= 0)
-		return PROC_FD_UNKNOWN;
+		return PROC_ON_UNKNOWN;
 	link[n] = '\0';
 	return kind_of_link(link, sockets, files->pid, now_ns);
 }
@@ -263,8 +275,8 @@ static unsigned int kinds_of_poll(struct proc_files *files, struct proc_sockets 
 	if (!count)
 		return 0;
 	if (!read_memory(files->pid, call->args[0], fds, count * sizeof(fds[0])))
-		return PROC_FD_UNKNOWN;
-	for (size_t i = 0; i < count && !(kinds & PROC_FD_INET); i++)
+		return PROC_ON_UNKNOWN;
+	for (size_t i = 0; i < count && !(kinds & PROC_ON_INET); i++)
 		if (fds[i].fd >= 0)
 			kinds |= kind_of_fd(files, sockets, (uint64_t)fds[i].fd, now_ns);
 	return kinds;
@@ -280,8 +292,8 @@ static unsigned int kinds_of_select(struct proc_files *files, struct proc_socket
 	for (int i = 0; i < 3; i++)
 		if (call->args[1 + i] &&
 		    !read_memory(files->pid, call->args[1 + i], words[i], (count + 63) / 64 * 8))
-			return PROC_FD_UNKNOWN;
-	for (size_t fd = 0; fd < count && looked < MOST_POLLED && !(kinds & PROC_FD_INET); fd++) {
+			return PROC_ON_UNKNOWN;
+	for (size_t fd = 0; fd < count && looked < MOST_POLLED && !(kinds & PROC_ON_INET); fd++) {
 		if (!((words[0][fd / 64] | words[1][fd / 64] | words[2][fd / 64]) >> fd % 64 & 1))
 			continue;
 		kinds |= kind_of_fd(files, sockets, fd, now_ns);
@@ -302,8 +314,8 @@ static unsigned int kinds_of_epoll(struct proc_files *files, struct proc_sockets
 		 (int)epoll);
 	f = epoll > INT_MAX ? NULL : fopen(path, "re");
 	if (!f)
-		return PROC_FD_UNKNOWN;
-	while (looked < MOST_POLLED && !(kinds & PROC_FD_INET) && fgets(line, sizeof(line), f))
+		return PROC_ON_UNKNOWN;
+	while (looked < MOST_POLLED && !(kinds & PROC_ON_INET) && fgets(line, sizeof(line), f))
 		if (sscanf(line, "tfd: %u", &fd) == 1) {
 			kinds |= kind_of_fd(files, sockets, fd, now_ns);
 			looked++;
@@ -346,7 +358,7 @@ static char read_letter(const char *root, pid_t pid, pid_t tid)
 	return stat.state;
 }
 
-static void read_function(const char *root, pid_t pid, pid_t tid, char name[PROC_WCHAN_LEN])
+static void read_function(const char *root, pid_t pid, pid_t tid, char name[WCHAN_LEN])
 {
 	char text[TEXT_LEN];
 	ssize_t n = read_of_thread(root, pid, tid, "wchan", text, sizeof(text));
@@ -369,7 +381,7 @@ static unsigned int kinds_held(struct proc_files *files, struct proc_sockets *so
 		return files->holds;
 	snprintf(path, sizeof(path), "%s/proc/%d/fd", sockets->root, (int)files->pid);
 	dir = opendir(path);
-	files->holds = dir ? 0 : PROC_FD_UNKNOWN;
+	files->holds = dir ? 0 : PROC_ON_UNKNOWN;
 	while (dir && looked < MOST_HELD && (entry = readdir(dir)))
 		if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9') {
 			files->holds |= kind_of_fd(files, sockets,
@@ -385,7 +397,7 @@ static unsigned int kinds_held(struct proc_files *files, struct proc_sockets *so
 static int look_by_function(struct proc_look *look, struct proc_files *files,
 			    struct proc_sockets *sockets, pid_t tid, uint64_t now_ns)
 {
-	char letter = read_letter(sockets->root, files->pid, tid), function[PROC_WCHAN_LEN];
+	char letter = read_letter(sockets->root, files->pid, tid), function[WCHAN_LEN];
 
 	if (!letter)
 		return -ESRCH;
@@ -416,7 +428,7 @@ static void classify(struct proc_look *look, struct proc_files *files, struct pr
 		     pid_t tid, const struct proc_syscall *call, uint64_t now_ns)
 {
 	bool same = look->call_ns && is_same_call(&look->call, call);
-	char function[PROC_WCHAN_LEN] = "";
+	char function[WCHAN_LEN] = "";
 	unsigned int kinds;
 
 	look->calm = same ? look->calm + 1 : 0;

@@ -176,7 +176,7 @@ bool proc_wait_needs_function(const struct proc_syscall *call, unsigned int fds)
 	    kind == CALL_SENDFILE || kind == CALL_SPLICE || kind == CALL_PATH)
 		return true;
 	return proc_wait_fds(call) == PROC_WAIT_FIRST_FD &&
-	       fds & (PROC_FD_STORAGE | PROC_FD_UNKNOWN);
+	       fds & (PROC_ON_STORAGE | PROC_ON_UNKNOWN);
 }
 
 /* The state of a thread whose call is about a file on storage. */
@@ -200,13 +200,13 @@ static enum ledger_state state_of_storage(unsigned int kind, unsigned int by_fun
 /* The state of a thread that waits for any of several, whose kinds are added up. */
 static enum ledger_state state_of_poll(unsigned int fds)
 {
-	if (fds & PROC_FD_INET)
+	if (fds & PROC_ON_INET)
 		return LEDGER_NETWORK;
-	if (fds & PROC_FD_UNKNOWN)
+	if (fds & PROC_ON_UNKNOWN)
 		return LEDGER_OTHER;
-	if (!(fds & ~(unsigned int)PROC_FD_TIMER))
+	if (!(fds & ~(unsigned int)PROC_ON_TIMER))
 		return LEDGER_SLEEP;
-	return fds == PROC_FD_GPU ? LEDGER_GPU : LEDGER_IPC;
+	return fds == PROC_ON_GPU ? LEDGER_GPU : LEDGER_IPC;
 }
 
 /* sendfile and splice have a pipe or socket on one side: the kernel's function tells which one is waited for. */
@@ -215,22 +215,22 @@ static enum ledger_state state_of_descriptor(unsigned int kind, unsigned int fds
 {
 	bool writes = kind == CALL_WRITE;
 
-	if (fds & PROC_FD_STORAGE) {
+	if (fds & PROC_ON_STORAGE) {
 		if (by_function == LEDGER_IPC || by_function == LEDGER_SEND)
 			return by_function; /* a FIFO */
 		if ((kind == CALL_SENDFILE || kind == CALL_SPLICE) && !is_storage(by_function))
 			return (enum ledger_state)by_function;
 		return state_of_storage(kind, by_function);
 	}
-	if (fds & PROC_FD_INET)
+	if (fds & PROC_ON_INET)
 		return LEDGER_NETWORK;
-	if (fds & PROC_FD_PIPE)
+	if (fds & PROC_ON_PIPE)
 		return writes ? LEDGER_SEND : LEDGER_IPC;
-	if (fds & PROC_FD_TIMER)
+	if (fds & PROC_ON_TIMER)
 		return LEDGER_SLEEP;
-	if (fds & PROC_FD_GPU)
+	if (fds & PROC_ON_GPU)
 		return LEDGER_GPU;
-	if (fds & PROC_FD_UNKNOWN && is_storage(by_function))
+	if (fds & PROC_ON_UNKNOWN && is_storage(by_function))
 		return state_of_storage(kind, by_function);
 	return by_function < LEDGER_STATES ? (enum ledger_state)by_function : LEDGER_OTHER;
 }
@@ -286,7 +286,7 @@ enum ledger_state proc_wait_state_by_function(const char *function, char letter,
 	if (letter == 'T' || letter == 't')
 		return LEDGER_OTHER;
 	if (state == BY_DESCRIPTORS)
-		return holds & (PROC_FD_INET | PROC_FD_UNKNOWN) ? LEDGER_OTHER : LEDGER_IPC;
+		return holds & (PROC_ON_INET | PROC_ON_UNKNOWN) ? LEDGER_OTHER : LEDGER_IPC;
 	if (state == LEDGER_OTHER && letter == 'D')
 		return LEDGER_STORAGE_READ;
 	return (enum ledger_state)state;

@@ -14,14 +14,14 @@
 #include "collect/proc_parse.h"
 
 /* What a descriptor stands for, a bit each: a poll has several. */
-enum proc_fd {
-	PROC_FD_STORAGE = 1,
-	PROC_FD_PIPE = 2, /* UNIX sockets, eventfd and their like too */
-	PROC_FD_INET = 4,
-	PROC_FD_TIMER = 8,
-	PROC_FD_GPU = 16,
-	PROC_FD_DEVICE = 32,
-	PROC_FD_UNKNOWN = 64, /* it may not be read, or is closed by now */
+enum proc_on {
+	PROC_ON_STORAGE = 1,
+	PROC_ON_PIPE = 2, /* UNIX sockets, eventfd and their like too */
+	PROC_ON_INET = 4,
+	PROC_ON_TIMER = 8,
+	PROC_ON_GPU = 16,
+	PROC_ON_DEVICE = 32,
+	PROC_ON_UNKNOWN = 64, /* it may not be read, or is closed by now */
 };
 
 /* Which descriptors tell what a system call waits for. */

@@ -34,20 +34,20 @@ static enum ledger_state state_in(int number, unsigned int fds, const char *func
 static void calls_and_descriptors(void **state)
 {
 	(void)state;
-	assert_int_equal(state_in(SYS_read, PROC_FD_STORAGE, ""), LEDGER_STORAGE_READ);
-	assert_int_equal(state_in(SYS_pwrite64, PROC_FD_STORAGE, ""), LEDGER_STORAGE_WRITE);
-	assert_int_equal(state_in(SYS_write, PROC_FD_STORAGE, "balance_dirty_pages"),
+	assert_int_equal(state_in(SYS_read, PROC_ON_STORAGE, ""), LEDGER_STORAGE_READ);
+	assert_int_equal(state_in(SYS_pwrite64, PROC_ON_STORAGE, ""), LEDGER_STORAGE_WRITE);
+	assert_int_equal(state_in(SYS_write, PROC_ON_STORAGE, "balance_dirty_pages"),
 			 LEDGER_DIRTY_LIMIT);
-	assert_int_equal(state_in(SYS_fsync, PROC_FD_STORAGE, ""), LEDGER_FSYNC);
-	assert_int_equal(state_in(SYS_getdents64, PROC_FD_STORAGE, ""), LEDGER_STORAGE_META);
+	assert_int_equal(state_in(SYS_fsync, PROC_ON_STORAGE, ""), LEDGER_FSYNC);
+	assert_int_equal(state_in(SYS_getdents64, PROC_ON_STORAGE, ""), LEDGER_STORAGE_META);
 	assert_int_equal(state_in(SYS_openat, 0, "request_wait_answer"), LEDGER_STORAGE_META);
-	assert_int_equal(state_in(SYS_read, PROC_FD_PIPE, ""), LEDGER_IPC);
-	assert_int_equal(state_in(SYS_write, PROC_FD_PIPE, ""), LEDGER_SEND);
-	assert_int_equal(state_in(SYS_sendmsg, PROC_FD_PIPE, ""), LEDGER_SEND);
-	assert_int_equal(state_in(SYS_recvfrom, PROC_FD_INET, ""), LEDGER_NETWORK);
-	assert_int_equal(state_in(SYS_ioctl, PROC_FD_GPU, ""), LEDGER_GPU);
-	assert_int_equal(state_in(SYS_read, PROC_FD_TIMER, ""), LEDGER_SLEEP);
-	assert_int_equal(state_in(SYS_read, PROC_FD_DEVICE, "n_tty_read"), LEDGER_OTHER);
+	assert_int_equal(state_in(SYS_read, PROC_ON_PIPE, ""), LEDGER_IPC);
+	assert_int_equal(state_in(SYS_write, PROC_ON_PIPE, ""), LEDGER_SEND);
+	assert_int_equal(state_in(SYS_sendmsg, PROC_ON_PIPE, ""), LEDGER_SEND);
+	assert_int_equal(state_in(SYS_recvfrom, PROC_ON_INET, ""), LEDGER_NETWORK);
+	assert_int_equal(state_in(SYS_ioctl, PROC_ON_GPU, ""), LEDGER_GPU);
+	assert_int_equal(state_in(SYS_read, PROC_ON_TIMER, ""), LEDGER_SLEEP);
+	assert_int_equal(state_in(SYS_read, PROC_ON_DEVICE, "n_tty_read"), LEDGER_OTHER);
 	assert_int_equal(state_in(SYS_futex, 0, ""), LEDGER_LOCK);
 	assert_int_equal(state_in(SYS_wait4, 0, ""), LEDGER_IPC);
 	assert_int_equal(state_in(SYS_clock_nanosleep, 0, ""), LEDGER_SLEEP);
@@ -57,23 +57,23 @@ static void polls(void **state)
 {
 	(void)state;
 	assert_int_equal(state_in(SYS_ppoll, 0, ""), LEDGER_SLEEP);
-	assert_int_equal(state_in(SYS_ppoll, PROC_FD_TIMER, ""), LEDGER_SLEEP);
-	assert_int_equal(state_in(SYS_ppoll, PROC_FD_PIPE | PROC_FD_TIMER, ""), LEDGER_IPC);
-	assert_int_equal(state_in(SYS_ppoll, PROC_FD_PIPE | PROC_FD_INET, ""), LEDGER_NETWORK);
-	assert_int_equal(state_in(SYS_ppoll, PROC_FD_GPU, ""), LEDGER_GPU);
+	assert_int_equal(state_in(SYS_ppoll, PROC_ON_TIMER, ""), LEDGER_SLEEP);
+	assert_int_equal(state_in(SYS_ppoll, PROC_ON_PIPE | PROC_ON_TIMER, ""), LEDGER_IPC);
+	assert_int_equal(state_in(SYS_ppoll, PROC_ON_PIPE | PROC_ON_INET, ""), LEDGER_NETWORK);
+	assert_int_equal(state_in(SYS_ppoll, PROC_ON_GPU, ""), LEDGER_GPU);
 	/* One of them could not be read: it may be any of these. */
-	assert_int_equal(state_in(SYS_ppoll, PROC_FD_PIPE | PROC_FD_UNKNOWN, ""), LEDGER_OTHER);
+	assert_int_equal(state_in(SYS_ppoll, PROC_ON_PIPE | PROC_ON_UNKNOWN, ""), LEDGER_OTHER);
 }
 
 /* A FIFO has a path; one side of sendfile and splice is a pipe or a socket; a fault has no call. */
 static void kernel_functions(void **state)
 {
 	(void)state;
-	assert_int_equal(state_in(SYS_read, PROC_FD_STORAGE, "anon_pipe_read"), LEDGER_IPC);
+	assert_int_equal(state_in(SYS_read, PROC_ON_STORAGE, "anon_pipe_read"), LEDGER_IPC);
 	assert_int_equal(state_in(SYS_openat, 0, "wait_for_partner"), LEDGER_IPC);
-	assert_int_equal(state_in(SYS_sendfile, PROC_FD_STORAGE, "folio_wait_bit_common"),
+	assert_int_equal(state_in(SYS_sendfile, PROC_ON_STORAGE, "folio_wait_bit_common"),
 			 LEDGER_STORAGE_READ);
-	assert_int_equal(state_in(SYS_sendfile, PROC_FD_STORAGE, "sk_stream_wait_memory"),
+	assert_int_equal(state_in(SYS_sendfile, PROC_ON_STORAGE, "sk_stream_wait_memory"),
 			 LEDGER_NETWORK);
 	assert_int_equal(state_in(-1, 0, "folio_wait_bit_common"), LEDGER_STORAGE_FAULT);
 	assert_int_equal(state_in(-1, 0, "rwsem_down_read_slowpath"), LEDGER_LOCK);
@@ -91,8 +91,8 @@ static void calls_that_may_not_be_read(void **state)
 			 LEDGER_STORAGE_READ);
 	assert_int_equal(proc_wait_state_by_function("", 'D', 0), LEDGER_STORAGE_READ);
 	assert_int_equal(proc_wait_state_by_function("", 'S', 0), LEDGER_OTHER);
-	assert_int_equal(proc_wait_state_by_function("ep_poll", 'S', PROC_FD_PIPE), LEDGER_IPC);
-	assert_int_equal(proc_wait_state_by_function("ep_poll", 'S', PROC_FD_PIPE | PROC_FD_INET),
+	assert_int_equal(proc_wait_state_by_function("ep_poll", 'S', PROC_ON_PIPE), LEDGER_IPC);
+	assert_int_equal(proc_wait_state_by_function("ep_poll", 'S', PROC_ON_PIPE | PROC_ON_INET),
 			 LEDGER_OTHER);
 	assert_int_equal(proc_wait_state_by_function("futex_wait_queue", 'T', 0), LEDGER_OTHER);
 }
