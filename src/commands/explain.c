@@ -262,8 +262,9 @@ static int run(struct session *session, struct reading *reading, struct fault *f
 		err = source_read_files(session->source, &reading->to, true, fault);
 	if (err)
 		return err;
-	log_debug("%llu requests found their place in the table taken",
-		  (unsigned long long)source_spilled(session->source));
+	if (source_kind(session->source) == SOURCE_BPF)
+		log_debug("%llu requests found their place in the table taken",
+			  (unsigned long long)source_spilled(session->source));
 	return print_report(session, reading, fault);
 }
 
