@@ -51,6 +51,7 @@ struct owner_sample {
 	unsigned int frameworks;     /* enum framework; 0 as well where nobody has looked */
 	unsigned int marker_missing; /* of them, those whose input marker could not be watched */
 	char cgroup[CGROUP_LEN];     /* path, "" where unknown */
+	bool bytes_unknown; /* of SOURCE_PROC: its counters may not be read, so that it has no rows */
 };
 
 /* Waits of one thread that another one ended. */

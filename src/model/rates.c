@@ -180,6 +180,16 @@ static void set_disks(struct rates *rates, const struct sample *from, const stru
 	rates->write = disk_write_mean(&sum);
 }
 
+/* Of a job of which no process may be read nothing is known. */
+static bool any_bytes_known(const struct sample *sample)
+{
+	for (size_t i = 0; i < sample->owner_count; i++)
+		if (sample->owners[i].owner.kind == OWNER_PROCESS &&
+		    !sample->owners[i].bytes_unknown)
+			return true;
+	return sample->row_count != 0;
+}
+
 static int set_job(struct rates *rates, const struct sample *from, const struct sample *to,
 		   double seconds)
 {
@@ -187,7 +197,7 @@ static int set_job(struct rates *rates, const struct sample *from, const struct 
 	struct io_row *rows;
 	size_t count;
 
-	if (rates->device || !to->row_count)
+	if (rates->device || !any_bytes_known(to))
 		return 0;
 	rows = rows_between(from, to, &count);
 	if (!rows)

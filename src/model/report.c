@@ -56,6 +56,7 @@ static void describe(struct process_report *p, const struct sample *from, const 
 	p->owner = index;
 	p->cgroup = sample->cgroup;
 	p->server = o->kind == OWNER_SERVER;
+	p->io_known = !sample->bytes_unknown;
 	if (o->kind != OWNER_PROCESS && !p->server) {
 		name_fixed(p, o, index);
 		return;
@@ -91,12 +92,10 @@ static size_t find_owned(const void *list, size_t count, size_t size, size_t off
 	return begin;
 }
 
-static void take_io(struct process_report *p, struct io_row *rows, size_t count,
-		    enum sample_source source)
+static void take_io(struct process_report *p, struct io_row *rows, size_t count)
 {
 	p->io = rows + find_owned(rows, count, sizeof(*rows), offsetof(struct io_row, key.owner),
 				  p->owner, &p->io_count);
-	p->io_known = source == SOURCE_BPF || p->io_count;
 	for (size_t i = 0; i < p->io_count; i++) {
 		const struct io_row *row = &p->io[i];
 
@@ -338,7 +337,7 @@ static int build_processes(struct report *report, const struct sample *from,
 		if (o->kind == OWNER_FREE)
 			continue;
 		describe(p, from, to, i);
-		take_io(p, report->rows, counts->rows, to->source);
+		take_io(p, report->rows, counts->rows);
 		take_files(p, report->files, counts->files);
 		take_threads(p, report->thread_rows, counts->threads);
 		p->ledger = ledgers[i];

@@ -248,8 +248,11 @@ static void test_exited(void **unused)
 	add_row(&b.to, OWNER_EXITED, IO_READ, 1000);
 	rate(&b, 0, false);
 	assert_true(b.rates.read_mb_s >= 0 && b.rates.read_mb_s < 0.001);
-	/* No process whose bytes may be read. */
+	/* No process that moved anything, and none whose bytes may be read. */
 	b.to.row_count = 0;
+	rate(&b, 0, false);
+	assert_true(b.rates.bytes_known && b.rates.read_mb_s == 0);
+	b.to.owners[JOB_OWNER].bytes_unknown = true;
 	rate(&b, 0, false);
 	assert_false(b.rates.bytes_known);
 	end(&b);
@@ -307,8 +310,9 @@ static struct report built_report(struct built *b)
 	count(add_disk(&b->to, OTHER_DISK, "still"), 5, 5, 5, 5);
 	add_row(&b->from, JOB_OWNER, IO_READ, 1000);
 	add_row(&b->to, JOB_OWNER, IO_READ, 5000);
-	add_row(&b->to, JOB_OWNER, IO_WRITE, 0);
-	add_row(&b->to, JOB_OWNER + 1, IO_READ, 0); /* the third one's bytes may not be read */
+	add_row(&b->from, JOB_OWNER, IO_WRITE, 500);
+	add_row(&b->to, JOB_OWNER, IO_WRITE, 500);
+	b->to.owners[JOB_OWNER + 2].bytes_unknown = true;
 	b->from.has_ledger = b->to.has_ledger = true;
 	for (uint32_t i = 0; i < 2; i++) {
 		struct thread *thread = sample_add_thread(i ? &b->to : &b->from);
