@@ -224,7 +224,7 @@ static void test_rates(void **unused)
 	assert_int_equal(totals_build(&before, &from, false), 0);
 	assert_int_equal(totals_build(&now, &to, false), 0);
 
-	rates_build(&rates, 0, &from, &before, &to, &now);
+	assert_int_equal(rates_build(&rates, 0, &from, &before, &to, &now), 0);
 	assert_string_equal(rates.name, "total");
 	assert_true(rates.read_mb_s == 3);
 	assert_true(rates.write_mb_s == 0);
@@ -234,10 +234,10 @@ static void test_rates(void **unused)
 
 	/* Everybody's, and a device without any. */
 	assert_int_equal(totals_build(&now, &to, true), 0);
-	rates_build(&rates, DISK, &from, &before, &to, &now);
+	assert_int_equal(rates_build(&rates, DISK, &from, &before, &to, &now), 0);
 	assert_string_equal(rates.name, "disk8");
 	assert_true(rates.write_mb_s == 1);
-	rates_build(&rates, OTHER_DISK, &from, &before, &to, &now);
+	assert_int_equal(rates_build(&rates, OTHER_DISK, &from, &before, &to, &now), 0);
 	assert_true(rates.read_mb_s == 0 && !rates.read.known && !rates.busy_known);
 	totals_free(&before);
 	totals_free(&now);
@@ -287,9 +287,9 @@ static void test_stack_counts_once(void **unused)
 
 	assert_int_equal(totals_build(&before, &from, true), 0);
 	assert_int_equal(totals_build(&now, &to, true), 0);
-	rates_build(&rates, 0, &from, &before, &to, &now);
+	assert_int_equal(rates_build(&rates, 0, &from, &before, &to, &now), 0);
 	assert_true(rates.read_mb_s == 0.001);
-	rates_build(&rates, DISK, &from, &before, &to, &now);
+	assert_int_equal(rates_build(&rates, DISK, &from, &before, &to, &now), 0);
 	assert_true(rates.read_mb_s == 0.0015);
 	totals_free(&before);
 	totals_free(&now);
