@@ -8,7 +8,6 @@
 #include "model/edges.h"
 
 static const double critical_share = 0.9; /* of the busiest producer */
-static const double least_blame = 0.6;    /* for a class of its own */
 static const double least_locked = 0.4;   /* of the producers' time on the clock */
 static const double least_timed = 0.3;    /* of waits for an interpreter's lock: ended by a timer */
 static const double least_side = 0.25;    /* of the loop, for the shorter side */
@@ -173,8 +172,8 @@ static enum verdict_class largest_blame(const struct verdict *v)
 	for (int class = 1; class < BLAME_CLASSES; class ++)
 		if (v->blame_pct[class] > v->blame_pct[largest])
 			largest = class;
-	return v->blame_pct[largest] > 100 * least_blame ? (enum verdict_class)largest :
-							   CLASS_MIXED;
+	return v->blame_pct[largest] > VERDICT_LEAST_BLAME_PCT ? (enum verdict_class)largest :
+								 CLASS_MIXED;
 }
 
 /* By what the critical producers did on the clock; `idle`: the part in which not even they worked, the pipeline's. */
@@ -338,7 +337,8 @@ static bool is_timed(const struct case_file *c, size_t thread)
 double blame_interpreter_lock_s(const struct case_file *c, bool *trainer)
 {
 	double cpu = 0, queued = 0, waited = 0, ended = 0;
-	int threads = 0;
+	/* Two that take turns keep one processor busy too; that waits for locks end by a timer is not seen by looks. */
+	int threads = 0, fewest = c->loop->looks ? 3 : 2;
 
 	*trainer = is_timed(c, (size_t)(c->thread - c->loop->threads));
 	for (size_t i = 0; i < c->loop->thread_count; i++) {
@@ -354,7 +354,7 @@ double blame_interpreter_lock_s(const struct case_file *c, bool *trainer)
 		ended += ended_lock_s(c, i);
 		threads++;
 	}
-	return threads >= 2 && waited - ended >= least_timed * waited &&
+	return threads >= fewest && waited - ended >= least_timed * waited &&
 			       cpu + queued >= 0.85 * c->wall_s && cpu <= 1.08 * c->wall_s ?
 		       cpu :
 		       0;

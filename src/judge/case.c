@@ -414,7 +414,8 @@ bool case_is_sibling(const struct case_file *c, size_t thread)
 {
 	const struct loop_thread *t = &c->loop->threads[thread];
 
-	return t->tid == t->pid && c->part[thread] == PART_NONE &&
+	/* Where it is presumed who works, nobody else does. */
+	return !c->loop->looks && t->tid == t->pid && c->part[thread] == PART_NONE &&
 	       works_for(process_of(c, thread), c->process->pid) && makes_input_outside(c, thread);
 }
 

@@ -8,12 +8,14 @@
 #include "base/units.h"
 #include "judge/blame.h"
 #include "judge/case.h"
+#include "judge/presumed.h"
 #include "judge/roles.h"
+#include "judge/sampled.h"
 #include "judge/steady.h"
 #include "model/edges.h"
 
 /* The limits of the TensorFlow Profiler are 5 and 20 %. */
-static const double least_input_bound = 0.05;
+static const double least_input_bound = VERDICT_LEAST_INPUT_BOUND_PCT / 100;
 static const double least_told = 0.7; /* of the trainer's waits, ended by those who make input */
 static const double least_lost = 0.5; /* of the shorter side, for taking turns */
 static const double least_own_reading = 0.01; /* of the loop: then it makes its data itself */
@@ -130,9 +132,19 @@ static bool sees_input(const struct case_file *c)
 /* Waits that may as well be for its step, and no marker that tells. */
 static enum verdict_reason why_unclear(const struct case_file *c, double inside_s)
 {
+	if (c->loop->looks)
+		return REASON_NOT_SEEN;
 	if (c->process->frameworks & FRAMEWORK_TENSORFLOW)
 		return REASON_NO_MARKER;
 	return inside_s > 0 || unclear_inside(c) ? REASON_SAME_PROCESS : REASON_UNCLEAR;
+}
+
+/* A pool of TensorFlow makes input and steps alike, unless it is always in reads: then it is never full. */
+static bool pool_is_unclear(const struct case_file *c, double inside_s)
+{
+	if (inside_s <= 0 || !(c->process->frameworks & FRAMEWORK_TENSORFLOW))
+		return false;
+	return !c->loop->looks || !presumed_reads_always(c->loop, c->process->pid, c->thread->tid);
 }
 
 /* The largest part of its waits was ended by threads of processes that are not of the job. */
@@ -236,7 +248,7 @@ static void decide(struct verdict *v, const struct case_file *c)
 		v->class = CLASS_NOT_INPUT_BOUND;
 	} else if (duration_seconds(c->loop->ended_ns) > LEAST_BUSY * c->wall_s) {
 		unknown(v, REASON_ENDED);
-	} else if ((inside_s > 0 && c->process->frameworks & FRAMEWORK_TENSORFLOW) ||
+	} else if (pool_is_unclear(c, inside_s) ||
 		   (told < least_told && unclear_s > (1 - least_told) * waited_s)) {
 		unknown(v, why_unclear(c, inside_s));
 	} else if (!v->producer_count) {
@@ -405,6 +417,7 @@ static int add_part(struct loop *sum, const struct run *run, const struct loop *
 		    pid_t trainer)
 {
 	struct loop part = { .wall_ns = stretch->wall_ns,
+			     .looks = stretch->looks,
 			     .ended_ns = stretch->ended_ns,
 			     .threads = calloc(stretch->thread_count + 1, sizeof(*part.threads)),
 			     .processes =
@@ -456,7 +469,7 @@ static int judge_startup(struct verdict *v, const struct run *run, size_t first)
 
 /* How often which class came out, stretch by stretch; not where that would take long. */
 static int judge_intervals(struct verdict *v, const struct run *run, const struct steady *steady,
-			   size_t threads)
+			   size_t threads, struct shares_seen *shares)
 {
 	int err = 0;
 
@@ -470,6 +483,8 @@ static int judge_intervals(struct verdict *v, const struct run *run, const struc
 		if (!err) {
 			err = judge_stretch(&one, &stretch, v->pid, v->tid, run->cpus);
 			v->interval_classes[one.class]++;
+			if (one.share_known)
+				sampled_add(shares, one.input_bound_pct);
 			verdict_free(&one);
 		}
 		loop_free(&stretch);
@@ -482,6 +497,7 @@ static int judge_trainer(struct verdict *verdict, const struct run *run, const s
 	struct loop all = { 0 }, part = { 0 };
 	struct case_file whole = { 0 };
 	struct steady steady = { 0 };
+	struct shares_seen shares = { 0 };
 	int err = add_part(&all, run, run->all, role->pid);
 
 	roles_apply(run->roles, &all);
@@ -496,7 +512,8 @@ static int judge_trainer(struct verdict *verdict, const struct run *run, const s
 	if (!err)
 		err = judge_startup(verdict, run, steady.first);
 	if (!err && verdict->class != CLASS_UNKNOWN)
-		err = judge_intervals(verdict, run, &steady, part.thread_count);
+		err = judge_intervals(verdict, run, &steady, part.thread_count, &shares);
+	sampled_rate(verdict, &shares, part.looks);
 	case_close(&whole);
 	loop_free(&all);
 	loop_free(&part);
@@ -588,26 +605,19 @@ static int by_pid(const void *a, const void *b)
 	return (x->pid > y->pid) - (x->pid < y->pid);
 }
 
-int judge_all(struct verdicts *verdicts, const struct loop *stretches, size_t count, pid_t only,
-	      double cpus)
+/* Of a run whose edges were seen, or are presumed; `all` is all of it. */
+static int judge_run(struct verdicts *verdicts, const struct loop *stretches, size_t count,
+		     struct loop *all, pid_t only, double cpus)
 {
 	const struct role *chosen[MAX_TRAINERS];
-	struct loop all = { 0 };
 	struct roles roles = { 0 };
 	struct run run = {
-		.stretches = stretches, .count = count, .all = &all, .roles = &roles, .cpus = cpus
+		.stretches = stretches, .count = count, .all = all, .roles = &roles, .cpus = cpus
 	};
 	size_t trainers = 0;
-	int err = 0;
+	int err = roles_find(&roles, all, only);
 
-	*verdicts = (struct verdicts){ .list = calloc(MAX_TRAINERS, sizeof(*verdicts->list)) };
-	if (!verdicts->list)
-		err = -ENOMEM;
-	for (size_t i = 0; !err && i < count; i++)
-		err = loop_add(&all, &stretches[i]);
-	if (!err)
-		err = roles_find(&roles, &all, only);
-	roles_apply(&roles, &all);
+	roles_apply(&roles, all);
 	if (!err)
 		err = run_open(&run);
 	if (!err)
@@ -618,6 +628,45 @@ int judge_all(struct verdicts *verdicts, const struct loop *stretches, size_t co
 		qsort(verdicts->list, verdicts->count, sizeof(*verdicts->list), by_pid);
 	free(run.candidates);
 	roles_free(&roles);
+	return err;
+}
+
+static int judge_views(struct verdicts *verdicts, const struct loop *stretches, size_t count,
+		       struct loop *all, pid_t only, double cpus)
+{
+	struct loop *views = calloc(count + 1, sizeof(*views)), whole = { 0 };
+	struct presumed *presumed;
+	int err = presumed_find(&presumed, all, only);
+
+	if (!views)
+		err = -ENOMEM;
+	if (!err)
+		err = presumed_view(&whole, all, presumed);
+	for (size_t i = 0; !err && i < count; i++)
+		err = presumed_view(&views[i], &stretches[i], presumed);
+	if (!err)
+		err = judge_run(verdicts, views, count, &whole, only, cpus);
+	for (size_t i = 0; views && i < count; i++)
+		presumed_view_free(&views[i], presumed);
+	presumed_view_free(&whole, presumed);
+	presumed_free(presumed);
+	free(views);
+	return err;
+}
+
+int judge_all(struct verdicts *verdicts, const struct loop *stretches, size_t count, pid_t only,
+	      double cpus)
+{
+	struct loop all = { 0 };
+	int err = 0;
+
+	*verdicts = (struct verdicts){ .list = calloc(MAX_TRAINERS, sizeof(*verdicts->list)) };
+	if (!verdicts->list)
+		err = -ENOMEM;
+	for (size_t i = 0; !err && i < count; i++)
+		err = loop_add(&all, &stretches[i]);
+	if (!err)
+		err = judge_views(verdicts, stretches, count, &all, only, cpus);
 	loop_free(&all);
 	return err;
 }
@@ -646,16 +695,28 @@ int judge_longest(struct verdict *verdict, const struct loop *seen, const struct
 		  const struct loop *stretch, pid_t trainer, double cpus)
 {
 	const struct role *chosen[MAX_TRAINERS];
+	struct loop all = { 0 }, part = { 0 };
 	struct run run = {
-		.stretches = stretch, .count = 1, .all = seen, .roles = roles, .cpus = cpus
+		.stretches = &part, .count = 1, .all = &all, .roles = roles, .cpus = cpus
 	};
-	int err = run_open(&run);
-	size_t trainers = err ? 0 : choose_trainers(chosen, &run, trainer);
+	struct presumed *presumed;
+	int err = presumed_find(&presumed, seen, trainer);
+	size_t trainers;
 
+	if (!err)
+		err = presumed_view(&all, seen, presumed);
+	if (!err)
+		err = presumed_view(&part, stretch, presumed);
+	if (!err)
+		err = run_open(&run);
+	trainers = err ? 0 : choose_trainers(chosen, &run, trainer);
 	*verdict = (struct verdict){ 0 };
 	for (size_t i = 0; !err && i < trainers; i++)
 		err = judge_longer(verdict, &run, chosen[i]);
 	free(run.candidates);
+	presumed_view_free(&all, presumed);
+	presumed_view_free(&part, presumed);
+	presumed_free(presumed);
 	return err ? err : verdict->share_known;
 }
 

@@ -35,6 +35,10 @@ enum verdict_class {
 
 enum verdict_confidence { CONFIDENCE_LOW, CONFIDENCE_MEDIUM, CONFIDENCE_HIGH };
 
+/* The limits of the classes: of the loop, and of the blame for a class of its own. */
+#define VERDICT_LEAST_INPUT_BOUND_PCT 5.0
+#define VERDICT_LEAST_BLAME_PCT 60.0
+
 /* Why there is no answer, or only half of one. */
 enum verdict_reason {
 	REASON_NONE,
@@ -46,6 +50,7 @@ enum verdict_reason {
 	REASON_ENDED,     /* threads ended of which no row was kept */
 	REASON_UNCLEAR,   /* most of what it waited for was ended by others than its producers */
 	REASON_SAME_LOCK, /* an interpreter lock binds: its waits are not for input alone */
+	REASON_NOT_SEEN,  /* without BPF: which threads end its waits */
 };
 
 /* How a trainer gets its input. */
@@ -79,7 +84,9 @@ struct verdict {
 	double steady_s;       /* L */
 	double waited_s;       /* W, for input */
 	bool share_known;      /* else waited_s and input_bound_pct have no meaning */
-	double input_bound_pct;          /* W of L */
+	double input_bound_pct; /* W of L */
+	uint64_t looks;         /* at threads, that it rests on; 0: BPF counted */
+	double uncertainty_pct; /* of input_bound_pct, to both sides, 95 %; where there are looks */
 	double blame_pct[BLAME_CLASSES]; /* sum up to 100; all 0 where it does not wait */
 	unsigned int interval_classes
 		[VERDICT_CLASSES]; /* stretches of the steady part, each judged alone */

@@ -6,6 +6,7 @@
 
 #include "base/order.h"
 #include "judge/case.h"
+#include "judge/presumed.h"
 
 enum { MAX_DEPTH = 64 };
 
@@ -393,7 +394,8 @@ static int find_threads(const struct roles *roles, const struct loop *loop)
 	return err;
 }
 
-int roles_find(struct roles *roles, const struct loop *seen, pid_t trainer)
+/* By edges, which are as they are seen, or presumed. */
+static int find_by_edges(struct roles *roles, const struct loop *seen, pid_t trainer)
 {
 	size_t *parents = find_parents(seen);
 	struct tie *ties = NULL;
@@ -415,6 +417,22 @@ int roles_find(struct roles *roles, const struct loop *seen, pid_t trainer)
 	free(ties);
 	free(parents);
 	return err ? err : find_threads(roles, seen);
+}
+
+int roles_find(struct roles *roles, const struct loop *seen, pid_t trainer)
+{
+	struct presumed *presumed;
+	struct loop view = { 0 };
+	int err = presumed_find(&presumed, seen, trainer);
+
+	*roles = (struct roles){ 0 };
+	if (!err)
+		err = presumed_view(&view, seen, presumed);
+	if (!err)
+		err = find_by_edges(roles, &view, trainer);
+	presumed_view_free(&view, presumed);
+	presumed_free(presumed);
+	return err;
 }
 
 void roles_apply(const struct roles *roles, struct loop *loop)

@@ -8,6 +8,9 @@
 #include "base/order.h"
 #include "model/edges.h"
 
+/* One part in so many of a stretch. */
+enum { TRACE = 1000 };
+
 static int by_thread(const void *a, const void *b)
 {
 	const struct loop_thread *x = a, *y = b;
@@ -36,6 +39,8 @@ static void add_thread(void *to, const void *from)
 	ledger_add(&x->all, &y->all);
 	ledger_add(&x->waiting, &y->waiting);
 	x->ended = x->ended || y->ended;
+	x->stretches += y->stretches;
+	x->ran += y->ran;
 	if (y->socket) {
 		x->socket = y->socket;
 		x->peer_port = y->peer_port;
@@ -144,6 +149,8 @@ static int build_threads(struct loop *loop, const struct sample *from, const str
 		t->peer_port = thread->peer_port;
 		ledger_of_thread(&t->all, from, to, i, LEDGER_ALL);
 		ledger_of_thread(&t->waiting, from, to, i, LEDGER_WAITING);
+		t->stretches = 1;
+		t->ran = t->all.ns[LEDGER_CPU] > (to->threads_ns - from->threads_ns) / TRACE;
 		if (ledger_wall_ns(&t->all))
 			loop->thread_count++;
 	}

@@ -13,8 +13,10 @@ struct loop_thread {
 	pid_t tid, pid;
 	uint64_t start_ns; /* of its ledger: tells threads with the same ID apart */
 	bool ended;
-	uint32_t socket;    /* inode of the INET socket that it waited for last; 0: for none */
-	uint32_t peer_port; /* of its other end, if that is on this host */
+	unsigned int stretches; /* in which it lived */
+	unsigned int ran;       /* of them, in which it ran for more than a trace */
+	uint32_t socket;        /* inode of the INET socket that it waited for last; 0: for none */
+	uint32_t peer_port;     /* of its other end, if that is on this host */
 	struct ledger all;
 	struct ledger waiting; /* the part in which its trainer's waiting clock ran */
 };

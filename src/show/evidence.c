@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The figures behind a verdict, in sentences. */
+#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -356,6 +357,16 @@ static void add_startup(struct evidence *e, const struct verdict *v, const struc
 		append(line, ", most of it %s", show_class_name(v->startup_class));
 }
 
+/* Where it rests on looks at threads: within what, in 95 of 100 such runs. */
+static void add_uncertainty(struct evidence *e, const struct verdict *v)
+{
+	if (!v->looks || !v->share_known)
+		return;
+	append(add_line(e), "sampled %" PRIu64 " times: %.0f %% is between %.0f and %.0f %%",
+	       v->looks, v->input_bound_pct, fmax(0, v->input_bound_pct - v->uncertainty_pct),
+	       fmin(100, v->input_bound_pct + v->uncertainty_pct));
+}
+
 /* "storage-bound in 41 of 60 intervals, not-input-bound in 19" */
 static void add_intervals(struct evidence *e, const struct verdict *v)
 {
@@ -403,6 +414,7 @@ void evidence_collect(struct evidence *evidence, const struct verdict *verdict,
 	}
 	if (verdict->class != CLASS_UNKNOWN) {
 		add_share(evidence, verdict, report);
+		add_uncertainty(evidence, verdict);
 		add_served(evidence);
 		if (has_blame(verdict) && verdict->share_known && verdict->waited_s > 0)
 			add_others(evidence, verdict);

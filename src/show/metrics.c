@@ -50,6 +50,8 @@ const struct metric_info metrics[M_COUNT] = {
 	[M_CLASS] = { "class", "CLASS", "the largest cause of its waits for input" },
 	[M_INPUT_BOUND_PCT] = { "input_bound_pct", "INPUT BOUND",
 				"part of the steady part that the trainer waited for input" },
+	[M_INPUT_BOUND_UNCERTAINTY_PCT] = { "input_bound_uncertainty_pct", "+/-",
+					    "of that, to both sides, where it rests on looks: 95 %" },
 	[M_REASON] = { "reason", "REASON", "why it is not known" },
 	[M_CONFIDENCE] = { "confidence", "CONFIDENCE", "low, medium or high" },
 	[M_STEADY_S] = { "steady_s", "STEADY s", "the part of the run that is judged" },

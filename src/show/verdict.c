@@ -64,6 +64,7 @@ const char *const reason_words[] = {
 	[REASON_NO_MARKER] =
 		"this TensorFlow does not export the function that tells input from step",
 	[REASON_ENDED] = "threads ended before they could be looked at",
+	[REASON_NOT_SEEN] = "without BPF it is not seen who ends its waits",
 };
 
 const char *show_class_name(enum verdict_class class)
@@ -336,6 +337,9 @@ static void add_verdict(struct json_builder *b, json_t *list, const struct verdi
 		json_add_real(b, row, metrics[M_INPUT_BOUND_PCT].key, v->input_bound_pct);
 	else
 		json_add_null(b, row, metrics[M_INPUT_BOUND_PCT].key);
+	if (known && v->share_known && v->looks)
+		json_add_real(b, row, metrics[M_INPUT_BOUND_UNCERTAINTY_PCT].key,
+			      v->uncertainty_pct);
 	add_startup(b, row, v);
 	if (known) {
 		json_add_text(b, row, metrics[M_CONFIDENCE].key, confidence_names[v->confidence]);
