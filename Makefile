@@ -64,10 +64,8 @@ all: $(BUILD)/whystall
 	@:
 
 # One file to copy into a container: no library, no configuration, no name service.
-static:
-	@scripts/setup static
-	@$(MAKE) --no-print-directory $(BUILD)/static/whystall
-	@wc -c <$(BUILD)/static/whystall | awk '{ printf "  %s: %.2f MB\n", "$(BUILD)/static/whystall", $$1 / 1e6 }'
+static: $(BUILD)/static/whystall
+	@wc -c <$< | awk '{ printf "  %s: %.2f MB\n", "$<", $$1 / 1e6 }'
 
 demo:
 	@scripts/setup demo
@@ -145,6 +143,7 @@ $(BUILD)/whystall: $(OBJECTS)
 
 # What opens libraries at run time, getpwuid() for one, the linker warns of: they cannot be copied along.
 $(BUILD)/static/whystall: $(OBJECTS)
+	@scripts/setup static
 	@mkdir -p $(@D)
 	@echo "  CC   $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -static -s -Wl,--gc-sections,--fatal-warnings -o $@ $^ $(STATIC_LIBS)
