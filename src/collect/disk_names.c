@@ -43,7 +43,7 @@ static int add_name(struct sample *sample, const char *name)
 	if (!disk)
 		return -ENOMEM;
 	*disk = (struct disk_sample){ .device = device, .hidden = true };
-	strcpy(disk->name, name);
+	memcpy(disk->name, name, strlen(name) + 1);
 	return 0;
 }
 

@@ -29,8 +29,8 @@ static void take_name(struct account *account, const struct passwd *user)
 			 strlen(user->pw_dir) < sizeof(account->home);
 	if (!account->named)
 		return;
-	strcpy(account->name, user->pw_name);
-	strcpy(account->home, user->pw_dir);
+	memcpy(account->name, user->pw_name, strlen(user->pw_name) + 1);
+	memcpy(account->home, user->pw_dir, strlen(user->pw_dir) + 1);
 }
 
 static void read_passwd(struct account *account, uid_t uid, char *buffer)
