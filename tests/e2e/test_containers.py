@@ -143,7 +143,9 @@ def doctor(container):
     masked = "masked" in container.name
     assert checks["without BPF: disks"]["ok"] is not masked
     assert checks["without BPF: pressure"]["ok"] is not masked or not os.path.exists("/proc/pressure/io")
-    hidden = container.name == "hidepid, user"
+    # The host itself may hide them.
+    hidden = container.call("test", "-e", "/proc/1/stat").status != 0
+    assert hidden or container.name != "hidepid, user"
     assert checks["without BPF: other users"]["ok"] is not hidden
     for name in ("bytes", "processor time"):
         assert checks[f"without BPF: {name}"]["ok"]
@@ -257,7 +259,7 @@ def test_process_of_another_user(new_container, rootless, reader_of_another):
     result = container.run("-O", "json", "-d", "1s", "-p", reader_of_another.pid)
     if result.status:
         assert result.status == 77
-        assert "permi" in complaint(result)
+        assert str(reader_of_another.pid) in complaint(result)
         return
     row = helpers.Report(result.stdout).row(pid=reader_of_another.pid)
     assert all(io["bytes"] is None for io in row["io"] or [])
