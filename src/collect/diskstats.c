@@ -51,3 +51,13 @@ int diskstats_read(const char *path, struct sample *sample, struct fault *fault)
 	fclose(file);
 	return err ? fault_set(fault, err, "cannot read %s: %s", path, strerror(-err)) : 0;
 }
+
+bool diskstats_can_be_read(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	bool any = file && fgetc(file) != EOF;
+
+	if (file)
+		fclose(file);
+	return any;
+}

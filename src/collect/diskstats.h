@@ -13,4 +13,7 @@
  */
 int diskstats_read(const char *path, struct sample *sample, struct fault *fault);
 
+/* Whether there is anything to read: container runtimes mask the file by an empty one. */
+bool diskstats_can_be_read(const char *path);
+
 #endif

@@ -27,7 +27,7 @@ struct disk_sample {
 	uint32_t device; /* major << 20 | minor */
 	char name[DISK_NAME_LEN];
 	bool partition;
-	bool hidden; /* a path of a multipath drive: no statistics, only a name */
+	bool hidden; /* no statistics, only a name: a path of a multipath drive, or /proc/diskstats is masked */
 	uint64_t reads, read_bytes;
 	uint64_t writes, write_bytes;
 	uint64_t discards, discard_bytes;

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/units.h"
+#include "collect/diskstats.h"
 #include "commands/privileges.h"
 
 /* How soon the end of the last descendant is noticed, once the processes of -p are gone. */
@@ -177,6 +178,10 @@ int session_start(struct session *session, struct fault *fault)
 		if (err)
 			return err;
 	}
+	if (!diskstats_can_be_read("/proc/diskstats"))
+		log_warning(
+			"/proc/diskstats cannot be read or is empty, as where a container masks it: "
+			"the kernel's statistics of disks are not known");
 	log_info("tracing; %s", session->program.pid ? "ends with the program" : "Ctrl-C ends it");
 	return 0;
 }
