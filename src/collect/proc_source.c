@@ -34,8 +34,8 @@ struct proc_source {
 	uint64_t last_pid;     /* that the kernel gave away, as it says */
 };
 
-/* Between two rounds for new processes there are so many times what one costs: then they take 0.5 % of a processor at most. */
-enum { REST = 200 };
+/* Between two rounds for new processes there are so many times what one costs: then they take 0.2 % of a processor at most. */
+enum { REST = 500 };
 
 /* Times by 75 to 125 %, so that looks do not keep step with what they look at. xorshift64* (Vigna 2016). */
 static uint64_t jitter(struct proc_source *source, uint64_t ns)
