@@ -174,6 +174,11 @@ bool proc_source_job_alive(struct proc_source *source)
 	return proc_job_alive(&source->job);
 }
 
+void proc_source_tidy(struct proc_source *source)
+{
+	proc_job_look_at_young(&source->job);
+}
+
 int proc_source_tick_fd(const struct proc_source *source)
 {
 	return source->tick_fd;
@@ -186,6 +191,7 @@ int proc_source_tick(struct proc_source *source, struct fault *fault)
 
 	if (read(source->tick_fd, &expirations, sizeof(expirations)) != sizeof(expirations))
 		return 0;
+	proc_source_tidy(source);
 	if (now_ns - source->refreshed_ns > refresh_ns)
 		err = refresh(source, now_ns, time_now_ns(CLOCK_BOOTTIME), fault);
 	source->looks++;

@@ -43,6 +43,9 @@ void proc_source_assign(struct proc_source *source, uint32_t owner, uint64_t sta
 bool proc_source_job_found(const struct proc_source *source);
 bool proc_source_job_alive(struct proc_source *source);
 
+/* To be called right after PROGRAM has been executed, and at ticks: words of those that are new. */
+void proc_source_tidy(struct proc_source *source);
+
 /* Readable when it is time for a look: then call proc_source_tick(). */
 int proc_source_tick_fd(const struct proc_source *source);
 int proc_source_tick(struct proc_source *source, struct fault *fault);

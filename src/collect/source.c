@@ -103,7 +103,10 @@ int source_read_files(struct source *source, struct sample *sample, bool with_pa
 
 int source_tidy(struct source *source, struct fault *fault)
 {
-	return source->bpf ? bpf_source_tidy(source->bpf, fault) : 0;
+	if (source->bpf)
+		return bpf_source_tidy(source->bpf, fault);
+	proc_source_tidy(source->proc);
+	return 0;
 }
 
 void source_settle(const struct source *source)
