@@ -18,11 +18,12 @@
 
 static const uint64_t pf_kthread = 0x00200000; /* include/linux/sched.h */
 
+/* So long after its start, a process may be between fork and exec. */
+static const uint64_t young_ns = 2500000000;
+
 enum {
-	/* So long after it was met, a process may be between fork and exec. */
-	YOUNG_ROUNDS = 3,
 	/* One process in so many that are not of the job is looked at again in a round: another may have its PID by now. */
-	SLICES = 16,
+	SLICES = 32,
 	/* Of ended ones, so many keep places of their own; their sums go to OWNER_EXITED, and their threads' to them. */
 	KEPT_PROCESSES = 4096,
 	KEPT_THREADS = 16384,
@@ -181,6 +182,17 @@ static bool has_ended(const struct proc_stat *stat)
 	return (stat->state == 'Z' || stat->state == 'X') && stat->threads <= 1;
 }
 
+/* May it be between fork and exec? */
+static bool starts_young(const struct proc_job *job, uint64_t start_boot_ns)
+{
+	return start_boot_ns + young_ns > job->now_boot_ns;
+}
+
+static bool is_young(const struct proc_job *job, const struct proc_process *p)
+{
+	return starts_young(job, p->owner.start_boot_ns);
+}
+
 static void look_at_member(struct proc_job *job, struct proc_process *p)
 {
 	struct proc_stat stat;
@@ -199,7 +211,7 @@ static void look_at_member(struct proc_job *job, struct proc_process *p)
 		p->owner.end_boot_ns = job->now_boot_ns;
 	}
 	p->age++;
-	if (p->age <= YOUNG_ROUNDS || memcmp(p->owner.comm, stat.comm, COMM_LEN) != 0)
+	if (p->age == 1 || is_young(job, p) || memcmp(p->owner.comm, stat.comm, COMM_LEN) != 0)
 		read_words(job, p);
 	memcpy(p->owner.comm, stat.comm, COMM_LEN);
 	/* Whoever waits for it now; PPID of the report stays what it was. */
@@ -318,7 +330,7 @@ static int read_candidate(struct proc_job *job, struct candidate *candidate)
 static bool is_due(const struct proc_job *job, const struct proc_known *known)
 {
 	return !known->member &&
-	       (known->age < YOUNG_ROUNDS ||
+	       (known->age == 0 || starts_young(job, proc_ticks_ns(known->start_ticks)) ||
 		(uint64_t)known->pid % SLICES == job->rounds % SLICES ||
 		(job->target->has_cgroup && proc_ids_have(&job->cgroup_ids, known->pid)));
 }
@@ -496,9 +508,9 @@ void proc_job_look_at_young(struct proc_job *job)
 		struct proc_process *p = &job->processes[i];
 		struct proc_stat stat;
 
-		if (p->owner.kind != OWNER_PROCESS || p->life != PROC_ALIVE ||
-		    p->age > YOUNG_ROUNDS || read_stat(job, p, &stat) != 0 ||
-		    stat.start_ticks != p->start_ticks || has_ended(&stat))
+		if (p->owner.kind != OWNER_PROCESS || p->life != PROC_ALIVE || !is_young(job, p) ||
+		    read_stat(job, p, &stat) != 0 || stat.start_ticks != p->start_ticks ||
+		    has_ended(&stat))
 			continue;
 		memcpy(p->owner.comm, stat.comm, COMM_LEN);
 		read_words(job, p);

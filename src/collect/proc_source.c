@@ -20,6 +20,7 @@ static const uint64_t refresh_ns = 1100000000;
 struct proc_source {
 	const char *root;
 	struct proc_job job;
+	bool with_processes;
 	int tick_fd;
 	uint64_t tick_ns; /* between looks, on average */
 	uint64_t random;
@@ -63,8 +64,10 @@ static void share_sleep(struct proc_job *job)
 static int refresh(struct proc_source *source, uint64_t mono_ns, uint64_t boot_ns,
 		   struct fault *fault)
 {
-	int err = proc_job_refresh(&source->job, mono_ns, boot_ns, fault);
+	int err = 0;
 
+	if (source->with_processes)
+		err = proc_job_refresh(&source->job, mono_ns, boot_ns, fault);
 	if (err)
 		return err;
 	source->refreshed_ns = mono_ns;
@@ -104,6 +107,7 @@ int proc_source_open(struct proc_source **result, const struct proc_source_optio
 	if (!source)
 		return fault_set(fault, -ENOMEM, "out of memory");
 	source->root = options->root;
+	source->with_processes = options->for_judge || !options->target->all;
 	source->tick_ns = NS_PER_S / options->looks_per_s;
 	source->random = boot_ns | 1;
 	source->tick_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);

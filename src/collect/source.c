@@ -31,7 +31,8 @@ static int open_proc(struct source *source, const struct source_options *options
 {
 	const struct proc_source_options proc = { .target = options->target,
 						  .root = "",
-						  .looks_per_s = options->looks_per_s };
+						  .looks_per_s = options->looks_per_s,
+						  .for_judge = options->for_judge };
 
 	return proc_source_open(&source->proc, &proc, fault);
 }
