@@ -23,6 +23,7 @@ static const uint64_t refresh_ns = 1100000000;
 struct proc_source {
 	const char *root;
 	struct proc_job job;
+	bool with_processes;
 	int tick_fd;
 	uint64_t tick_ns; /* between looks, on average */
 	uint64_t random;
@@ -61,8 +62,10 @@ static int refresh(struct proc_source *source, uint64_t mono_ns, uint64_t boot_n
 		   struct fault *fault)
 {
 	uint64_t before_ns = time_now_ns(CLOCK_THREAD_CPUTIME_ID);
-	int err = proc_job_refresh(&source->job, mono_ns, boot_ns, fault);
+	int err = 0;
 
+	if (source->with_processes)
+		err = proc_job_refresh(&source->job, mono_ns, boot_ns, fault);
 	if (err)
 		return err;
 	source->refreshed_ns = mono_ns;
@@ -133,6 +136,7 @@ int proc_source_open(struct proc_source **result, const struct proc_source_optio
 	if (!source)
 		return fault_set(fault, -ENOMEM, "out of memory");
 	source->root = options->root;
+	source->with_processes = options->for_judge || !options->target->all;
 	source->tick_ns = NS_PER_S / options->looks_per_s;
 	source->random = boot_ns | 1;
 	snprintf(path, sizeof(path), "%s/proc/loadavg", source->root);
@@ -211,6 +215,11 @@ bool proc_source_job_alive(struct proc_source *source)
 	return proc_job_alive(&source->job);
 }
 
+void proc_source_tidy(struct proc_source *source)
+{
+	proc_job_look_at_young(&source->job);
+}
+
 int proc_source_tick_fd(const struct proc_source *source)
 {
 	return source->tick_fd;
@@ -223,6 +232,7 @@ int proc_source_tick(struct proc_source *source, struct fault *fault)
 
 	if (read(source->tick_fd, &expirations, sizeof(expirations)) != sizeof(expirations))
 		return 0;
+	proc_source_tidy(source);
 	if (is_round_due(source, now_ns))
 		err = refresh(source, now_ns, time_now_ns(CLOCK_BOOTTIME), fault);
 	if (!err && proc_looks_take(source->taken, now_ns) != 0)
