@@ -25,6 +25,8 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wfo
 # Looked up when first used, after `scripts/setup` had its chance to install them.
 BPFTOOL = $(shell scripts/find-bpftool)
 LIBS = $(shell pkg-config --libs libbpf jansson libelf zlib) -lm
+# With what libelf.a itself needs: zstd since elfutils 0.188, where the distribution builds with it.
+STATIC_LIBS = $(shell pkg-config --static --libs libbpf jansson libelf zlib) -lm
 
 # BPF programs are compiled for the processor whose registers and barriers they may use.
 # Numbers of system calls: Debian has them in a folder of the architecture's.
@@ -38,7 +40,8 @@ BPF_SOURCES := bpf/maps.bpf.c $(filter-out bpf/maps.bpf.c,$(wildcard bpf/*.bpf.c
 BPF_HEADERS := $(wildcard bpf/*.h) vmlinux/vmlinux.h
 
 CPPFLAGS_ALL := -D_GNU_SOURCE -Isrc -Ibpf -isystem $(BUILD)
-CFLAGS_ALL := -std=gnu11 $(WARNINGS) $(CFLAGS)
+# A section for each function: the static binary leaves out what is not called.
+CFLAGS_ALL := -std=gnu11 $(WARNINGS) -ffunction-sections -fdata-sections $(CFLAGS)
 SOURCES := $(wildcard src/*.c src/*/*.c)
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 # Unit tests link the same sources, compiled with sanitizers.
@@ -55,10 +58,14 @@ WORKLOADS := $(filter-out %/sleep32,$(WORKLOADS))
 endif
 
 .SECONDARY: $(SANITIZED_OBJECTS)
-.PHONY: all demo check check-vm check-frameworks lint install clean tests bpf-arm64
+.PHONY: all static demo check check-vm check-frameworks lint install clean tests bpf-arm64
 
 all: $(BUILD)/whystall
 	@:
+
+# One file to copy into a container: no library, no configuration, no name service.
+static: $(BUILD)/static/whystall
+	@wc -c <$< | awk '{ printf "  %s: %.2f MB\n", "$<", $$1 / 1e6 }'
 
 demo:
 	@scripts/setup demo
@@ -68,6 +75,8 @@ demo:
 check:
 	@scripts/setup check
 	@$(MAKE) --no-print-directory all tests bpf-arm64
+	@if scripts/setup static; then $(MAKE) --no-print-directory static; \
+	else echo "setup: no static binary can be linked here: its tests are skipped"; fi
 	@scripts/check
 
 # Without its tools, which not every host can install, scripts/vm skips and says so.
@@ -131,6 +140,13 @@ $(BUILD)/src/%.o: src/%.c $(BUILD)/whystall.skel.h
 $(BUILD)/whystall: $(OBJECTS)
 	@echo "  CC   $@"
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+# What opens libraries at run time, getpwuid() for one, the linker warns of: they cannot be copied along.
+$(BUILD)/static/whystall: $(OBJECTS)
+	@scripts/setup static
+	@mkdir -p $(@D)
+	@echo "  CC   $@"
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -static -s -Wl,--gc-sections,--fatal-warnings -o $@ $^ $(STATIC_LIBS)
 
 $(BUILD)/sanitized/%.o: %.c $(BUILD)/whystall.skel.h
 	@mkdir -p $(@D)

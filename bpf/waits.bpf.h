@@ -12,7 +12,7 @@
 
 #include "descriptors.bpf.h"
 #include "files.bpf.h"
-#include "syscalls.bpf.h"
+#include "syscalls.h"
 #include "uring.bpf.h"
 
 /* In a system call of a 32-bit program? TS_COMPAT of x86, TIF_32BIT of arm64. */

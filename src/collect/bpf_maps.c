@@ -167,6 +167,7 @@ static int read_owners(struct bpf_maps *maps, struct sample *sample)
 		o->cgroup[0] = '\0';
 		o->frameworks = 0;
 		o->marker_missing = 0;
+		o->bytes_unknown = false;
 		if (o->owner.kind == OWNER_PROCESS && maps->markers) {
 			o->frameworks =
 				markers_frameworks(maps->markers, i, o->owner.start_boot_ns);

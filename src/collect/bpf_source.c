@@ -13,10 +13,12 @@
 
 #include "collect/bpf_files.h"
 #include "collect/bpf_maps.h"
+#include "collect/disk_names.h"
 #include "collect/diskstats.h"
 #include "collect/features.h"
 #include "collect/gpu.h"
 #include "collect/markers.h"
+#include "collect/pressure.h"
 #include "collect/procfs.h"
 #include "whystall.skel.h"
 
@@ -495,6 +497,18 @@ failed:
 	return err;
 }
 
+/* Masked, the file is empty: the disks have names all the same, and no statistics. */
+static int read_disks(struct sample *sample, struct fault *fault)
+{
+	size_t before = sample->disk_count;
+	int err = diskstats_read("/proc/diskstats", sample, fault);
+
+	if (err || sample->disk_count > before)
+		return err;
+	err = disk_names_read(sample);
+	return err ? fault_set(fault, err, "cannot list disks: %s", strerror(-err)) : 0;
+}
+
 int bpf_source_read(struct bpf_source *source, struct sample *sample, struct fault *fault)
 {
 	int err;
@@ -507,7 +521,8 @@ int bpf_source_read(struct bpf_source *source, struct sample *sample, struct fau
 	err = bpf_maps_read(&source->maps, sample);
 	if (err)
 		return fault_set(fault, err, "cannot copy the counters: %s", strerror(-err));
-	return diskstats_read("/proc/diskstats", sample, fault);
+	pressure_read(sample, "");
+	return read_disks(sample, fault);
 }
 
 int bpf_source_read_threads(struct bpf_source *source, struct sample *sample, struct fault *fault)

@@ -368,3 +368,67 @@ size_t device_parents(uint32_t device, const char *name, char names[MAX_PARENTS]
 	add_multipath(&parents, name);
 	return parents.count;
 }
+
+static void note_entry(const char *name, void *context)
+{
+	(void)name;
+	*(bool *)context = true;
+}
+
+/* Is `path` in the folder `mount`? */
+static bool is_below(const char *path, const char *mount)
+{
+	size_t len = strlen(mount);
+
+	return strncmp(path, mount, len) == 0 &&
+	       (path[len] == '/' || path[len] == '\0' || (len && mount[len - 1] == '/'));
+}
+
+/* By the mount with the longest name above it; of two at one place the later one hides the earlier. */
+static bool is_on_disk(const char *file)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	size_t size = 0, longest = 0;
+	bool on_disk = false;
+	char *line = NULL;
+
+	if (!f)
+		return false;
+	while (getline(&line, &size, f) > 0) {
+		char target[PATH_MAX], source[PATH_MAX];
+		const char *dash = strstr(line, " - ");
+		unsigned int major;
+
+		if (!dash || sscanf(line, "%*d %*d %u:%*u %*s %4095s", &major, target) != 2 ||
+		    sscanf(dash + 3, "%*s %4095s", source) != 1 || !is_below(file, target) ||
+		    strlen(target) < longest)
+			continue;
+		longest = strlen(target);
+		/* btrfs has a number of no device, but names one. */
+		on_disk = major != 0 || strncmp(source, "/dev/", 5) == 0;
+	}
+	free(line);
+	fclose(f);
+	return on_disk;
+}
+
+bool device_is_upper(uint32_t device, const char *name)
+{
+	char path[PATH_MAX], file[PATH_MAX];
+	bool upper = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/dev/block/%u:%u/slaves", device_major(device),
+		 device_minor(device));
+	each_entry(path, note_entry, &upper);
+	snprintf(path, sizeof(path), "/sys/block/%s/loop/backing_file", name);
+	f = upper ? NULL : fopen(path, "re");
+	if (!f)
+		return upper;
+	if (fgets(file, sizeof(file), f)) {
+		file[strcspn(file, "\n")] = '\0';
+		upper = is_on_disk(file);
+	}
+	fclose(f);
+	return upper;
+}

@@ -46,4 +46,11 @@ enum { MAX_PARENTS = 8 };
  */
 size_t device_parents(uint32_t device, const char *name, char names[MAX_PARENTS][DISK_NAME_LEN]);
 
+/*
+ * Does this disk lie on others, which do its requests? True of md and dm, and of a loop device whose file is on a disk of this
+ * host, as far as sysfs and the mounts of whystall's own namespace say. The file itself is not looked at: what serves it may
+ * not answer.
+ */
+bool device_is_upper(uint32_t device, const char *name);
+
 #endif

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "base/units.h"
 
 enum { TEXT_LEN = 16384, MOST_CPUS = 1 << 20 };
 
@@ -110,12 +111,14 @@ static void take_devices(struct limits *limits, char *text)
 }
 
 /* "max 100000" or "200000 100000": microseconds of each so many. */
-static void take_quota(struct limits *limits, const char *text)
+static bool take_quota(struct limits *limits, const char *text)
 {
 	unsigned long long quota, period;
 
-	if (sscanf(text, "%llu %llu", &quota, &period) == 2 && quota && period)
-		lower_cpus(limits, (double)quota / (double)period);
+	if (sscanf(text, "%llu %llu", &quota, &period) != 2 || !quota || !period)
+		return false;
+	lower_cpus(limits, (double)quota / (double)period);
+	return true;
 }
 
 /* The number behind a name at the begin of a line, as in /proc/meminfo ("MemFree:  123 kB") and memory.stat. */
@@ -195,14 +198,31 @@ static void take_memory_group(struct limits *limits, const char *root, const cha
 		     read_cached(root, folder, true));
 }
 
+/* "throttled_usec 12" in version 2, "throttled_time 12000" in version 1. */
+static void take_held_back(struct limits *limits, const char *root, const char *folder)
+{
+	char text[TEXT_LEN];
+	uint64_t time;
+
+	if (limits->held_back_known || !read_in(root, folder, "cpu.stat", text))
+		return;
+	if (find_number(text, "throttled_usec", &time))
+		limits->held_back_ns = time * NS_PER_US;
+	else if (find_number(text, "throttled_time", &time))
+		limits->held_back_ns = time;
+	else
+		return;
+	limits->held_back_known = true;
+}
+
 static void take_unified(struct limits *limits, const char *root, const char *folder)
 {
 	char text[TEXT_LEN];
 
 	if (read_in(root, folder, "io.max", text))
 		take_devices(limits, text);
-	if (read_in(root, folder, "cpu.max", text))
-		take_quota(limits, text);
+	if (read_in(root, folder, "cpu.max", text) && take_quota(limits, text))
+		take_held_back(limits, root, folder);
 	take_memory_unified(limits, root, folder);
 }
 
@@ -216,8 +236,10 @@ static void take_cpu(struct limits *limits, const char *root, const char *folder
 		return;
 	of = strtod(quota, NULL); /* -1: none */
 	each = strtod(period, NULL);
-	if (of > 0 && each > 0)
+	if (of > 0 && each > 0) {
 		lower_cpus(limits, of / each);
+		take_held_back(limits, root, folder);
+	}
 }
 
 static void take_blkio(struct limits *limits, const char *root, const char *folder)

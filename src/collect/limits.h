@@ -33,6 +33,10 @@ struct limits {
 	double cpus; /* by affinity, cpuset and quota; 0: not known */
 	struct device_limit devices[LIMITED_DEVICES];
 	size_t device_count;
+	/* Of the innermost group with a quota of processor time: for how long that was used up, on each processor, since the group was made */
+	bool held_back_known;
+	uint64_t held_back_ns;
+	uint64_t held_back_before_ns; /* when the process was first looked at; of whoever looks */
 };
 
 /*

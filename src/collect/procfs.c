@@ -94,15 +94,11 @@ int procfs_read_cmdline(pid_t pid, char *out, size_t size, size_t *len)
 	return 0;
 }
 
-int procfs_read_cgroup(pid_t pid, char *out, size_t size)
+int procfs_parse_cgroup(char *text, char *out, size_t size)
 {
-	char text[8192];
-	ssize_t n = procfs_read(pid, "cgroup", text, sizeof(text));
 	char *next = text, *line;
 	bool found = false;
 
-	if (n < 0)
-		return (int)n;
 	out[0] = '\0';
 	while ((line = strsep(&next, "\n"))) {
 		char *controllers = strchr(line, ':');
@@ -123,6 +119,14 @@ int procfs_read_cgroup(pid_t pid, char *out, size_t size)
 		}
 	}
 	return found ? 0 : -ENOENT;
+}
+
+int procfs_read_cgroup(pid_t pid, char *out, size_t size)
+{
+	char text[8192];
+	ssize_t n = procfs_read(pid, "cgroup", text, sizeof(text));
+
+	return n < 0 ? (int)n : procfs_parse_cgroup(text, out, size);
 }
 
 int procfs_is_own_namespace(void)

@@ -25,6 +25,9 @@ int procfs_read_cmdline(pid_t pid, char *out, size_t size, size_t *len);
 /* Path of its control group: in cgroup 2, or, if that is the root, in the blkio hierarchy. */
 int procfs_read_cgroup(pid_t pid, char *out, size_t size);
 
+/* The same of the file's text, which is taken apart. */
+int procfs_parse_cgroup(char *text, char *out, size_t size);
+
 /* Does /proc show the PID namespace that this process is in? */
 int procfs_is_own_namespace(void);
 

@@ -82,6 +82,7 @@ void sample_clear(struct sample *sample)
 	sample->concurrency_count = 0;
 	sample->edge_count = 0;
 	memset(&sample->loss, 0, sizeof(sample->loss));
+	memset(sample->pressure, 0, sizeof(sample->pressure));
 }
 
 void sample_free(struct sample *sample)

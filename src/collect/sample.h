@@ -27,7 +27,7 @@ struct disk_sample {
 	uint32_t device; /* major << 20 | minor */
 	char name[DISK_NAME_LEN];
 	bool partition;
-	bool hidden; /* a path of a multipath drive: no statistics, only a name */
+	bool hidden; /* no statistics, only a name: a path of a multipath drive, or /proc/diskstats is masked */
 	uint64_t reads, read_bytes;
 	uint64_t writes, write_bytes;
 	uint64_t discards, discard_bytes;
@@ -35,6 +35,14 @@ struct disk_sample {
 	uint64_t in_flight;         /* requests, at this instant */
 	uint64_t busy_ms;           /* wraps at 2^32 */
 	uint64_t read_ms, write_ms; /* of all its requests together; wrap at 2^32 */
+};
+
+/* How long processes of this host, or of this container, could not go on for want of something: some of them, or all. */
+enum pressure_kind { PRESSURE_CPU, PRESSURE_IO, PRESSURE_MEMORY, PRESSURES };
+
+struct pressure_sample {
+	bool known;
+	uint64_t some_us, full_us;
 };
 
 /* What a process has in its memory, a bit each. */
@@ -51,6 +59,7 @@ struct owner_sample {
 	unsigned int frameworks;     /* enum framework; 0 as well where nobody has looked */
 	unsigned int marker_missing; /* of them, those whose input marker could not be watched */
 	char cgroup[CGROUP_LEN];     /* path, "" where unknown */
+	bool bytes_unknown; /* of SOURCE_PROC: its counters may not be read, so that it has no rows */
 };
 
 /* Waits of one thread that another one ended. */
@@ -77,6 +86,8 @@ struct sample {
 	uint64_t mono_ns; /* CLOCK_MONOTONIC */
 	uint64_t boot_ns; /* CLOCK_BOOTTIME, the clock of struct owner */
 	struct timespec wall;
+
+	struct pressure_sample pressure[PRESSURES];
 
 	struct owner_sample *owners; /* by index; OWNER_FREE ones have no meaning */
 	size_t owner_count, owner_capacity;

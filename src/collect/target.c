@@ -6,6 +6,7 @@
 #include <fnmatch.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,12 @@ int target_add_pid(struct target *target, pid_t pid, struct fault *fault)
 	int err;
 
 	err = procfs_read_tgid(pid, &tgid);
+	/* Under hidepid /proc does not have others' processes, or not their files. */
+	if (err && kill(pid, 0) != 0 && errno == EPERM)
+		return fault_set_exit(fault, EXIT_NOT_SUPPORTED, -EPERM,
+				      "process %d is another user's, and hidden from this one: run "
+				      "whystall as that user or as root",
+				      pid);
 	if (err == -ENOENT || err == -ESRCH)
 		return fault_set(fault, -ESRCH, "no process has PID %d", pid);
 	if (err)
@@ -126,6 +133,10 @@ static int choose_cgroup_directory(struct target *target, const char *path)
 		if (err)
 			return err;
 	}
+	free(target->cgroup_path);
+	target->cgroup_path = realpath(path, NULL);
+	if (!target->cgroup_path)
+		return -errno;
 	target->has_cgroup = true;
 	return 0;
 }
@@ -251,6 +262,8 @@ bool target_is_set(const struct target *target)
 void target_free(struct target *target)
 {
 	free(target->pids);
+	free(target->cgroup_path);
 	target->pids = NULL;
+	target->cgroup_path = NULL;
 	target->pid_count = 0;
 }

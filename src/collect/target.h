@@ -20,6 +20,7 @@ struct target {
 	bool has_cgroup;
 	uint64_t cgroup_id;
 	uint32_t cgroup_hierarchy; /* 0: cgroup 2 */
+	char *cgroup_path;         /* of its directory, absolute */
 
 	bool has_glob;
 	struct glob glob;

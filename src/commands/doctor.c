@@ -12,11 +12,14 @@
 #include "collect/features.h"
 #include "collect/procfs.h"
 #include "commands/commands.h"
+#include "commands/doctor_proc.h"
 #include "commands/output.h"
 #include "show/doctor.h"
 
-static const char doc[] = "Tell what works on this host, what does not, and the remedy.\v"
-			  "Exit status: 0 when the main job would work, 77 when it would not.";
+static const char doc[] =
+	"Tell what works on this host, what does not, and the remedy.\v"
+	"Exit status: 0 when the main job would work, with BPF or without, 77 when "
+	"it would not.";
 
 struct doctor_options {
 	bool json;
@@ -160,7 +163,8 @@ static void check_attach(struct doctor_report *report)
 		snprintf(
 			check->remedy, sizeof(check->remedy),
 			"see the checks above; in a container add CAP_BPF, CAP_PERFMON, "
-			"CAP_SYS_ADMIN and CAP_SYS_PTRACE; on a locked-down kernel allow BPF to read kernel memory");
+			"CAP_SYS_ADMIN and CAP_SYS_PTRACE, and a seccomp profile that allows bpf() and "
+			"perf_event_open(); on a locked-down kernel allow BPF to read kernel memory");
 	if (!err)
 		check_markers(report, source);
 	bpf_source_close(source);
@@ -174,7 +178,7 @@ int command_doctor(int argc, char **argv)
 	};
 	static const struct argp argp = { .options = table, .parser = parse, .doc = doc };
 	struct doctor_options options = { .json = false };
-	struct doctor_report report = { .count = 0, .works = true };
+	struct doctor_report report = { .sources.bpf = true };
 	struct output output = { .fd = -1 };
 	struct fault fault;
 	int err;
@@ -188,7 +192,8 @@ int command_doctor(int argc, char **argv)
 	check_tracepoints(&report);
 	check_attach(&report);
 	for (size_t i = 0; i < report.count; i++)
-		report.works &= report.checks[i].ok || !report.checks[i].needed;
+		report.sources.bpf &= report.checks[i].ok || !report.checks[i].needed;
+	doctor_check_proc_source(&report);
 	err = output_open(&output, NULL, &fault);
 	if (!err)
 		err = options.json ? show_doctor_json(output.stream, &report) :
@@ -200,5 +205,5 @@ int command_doctor(int argc, char **argv)
 		log_error("%s", fault.text);
 		return EXIT_RUNTIME;
 	}
-	return report.works ? 0 : EXIT_NOT_SUPPORTED;
+	return doctor_works(&report) ? 0 : EXIT_NOT_SUPPORTED;
 }

@@ -156,7 +156,7 @@ struct reading {
 static int print_report(struct session *session, struct reading *reading, struct fault *fault)
 {
 	const struct options *options = session->options;
-	struct show_context context = { .source = "bpf",
+	struct show_context context = { .source = source_name(session->source),
 					.threads = options->threads,
 					.debug = options->verbose,
 					.interval_s = (double)options->interval_ns / NS_PER_S };
@@ -212,7 +212,7 @@ static int read_stretch(struct session *session, struct reading *reading, struct
 
 	if (!reading->from.has_ledger)
 		return 0;
-	err = bpf_source_read_threads(session->source, next, fault);
+	err = source_read_threads(session->source, next, fault);
 	if (err)
 		return err;
 	err = follow_tick(&reading->follow, session->source, reading->last, next);
@@ -229,12 +229,12 @@ static int read_stretch(struct session *session, struct reading *reading, struct
 static int run(struct session *session, struct reading *reading, struct fault *fault)
 {
 	uint64_t ticks = 0;
-	int err = bpf_source_tidy(session->source, fault);
+	int err = source_tidy(session->source, fault);
 
 	if (!err)
-		err = bpf_source_read(session->source, &reading->from, fault);
+		err = source_read(session->source, &reading->from, fault);
 	if (!err)
-		err = bpf_source_read_files(session->source, &reading->from, false, fault);
+		err = source_read_files(session->source, &reading->from, false, fault);
 	reading->last = &reading->from;
 	reading->follow.trainer = session->options->trainer;
 	reading->stuck.trainer = session->options->trainer;
@@ -248,22 +248,23 @@ static int run(struct session *session, struct reading *reading, struct fault *f
 			return event;
 		err = read_stretch(session, reading, fault);
 		if (!err)
-			err = bpf_source_tidy(session->source, fault);
+			err = source_tidy(session->source, fault);
 		if (event == SESSION_END)
 			break;
 		show_progress(session->options, ++ticks);
 	}
 	if (ticks && !session->options->quiet && isatty(STDERR_FILENO))
 		fprintf(stderr, "\r\033[K");
-	bpf_source_settle(session->source);
+	source_settle(session->source);
 	if (!err)
-		err = bpf_source_read(session->source, &reading->to, fault);
+		err = source_read(session->source, &reading->to, fault);
 	if (!err)
-		err = bpf_source_read_files(session->source, &reading->to, true, fault);
+		err = source_read_files(session->source, &reading->to, true, fault);
 	if (err)
 		return err;
-	log_debug("%llu requests found their place in the table taken",
-		  (unsigned long long)bpf_source_spilled(session->source));
+	if (source_kind(session->source) == SOURCE_BPF)
+		log_debug("%llu requests found their place in the table taken",
+			  (unsigned long long)source_spilled(session->source));
 	return print_report(session, reading, fault);
 }
 

@@ -26,12 +26,15 @@ static int look_at_limits(struct follow *follow, pid_t pid)
 			return -ENOMEM;
 		follow->limits = more;
 		follow->limits_count++;
+		limits.held_back_before_ns = limits.held_back_ns;
+	} else {
+		limits.held_back_before_ns = follow->limits[i].held_back_before_ns;
 	}
 	follow->limits[i] = limits;
 	return 0;
 }
 
-static int assign(struct follow *follow, struct bpf_source *source)
+static int assign(struct follow *follow, struct source *source)
 {
 	int err;
 
@@ -44,15 +47,15 @@ static int assign(struct follow *follow, struct bpf_source *source)
 			loop_find_process(&follow->seen, role->trainer_pid);
 
 		if (p && trainer)
-			bpf_source_assign(source, p->owner, p->start_boot_ns, trainer->owner,
-					  role->tid);
+			source_assign(source, p->owner, p->start_boot_ns, trainer->owner,
+				      role->tid);
 		if (role->pid == role->trainer_pid && p)
 			err = look_at_limits(follow, role->pid);
 	}
 	return err;
 }
 
-int follow_tick(struct follow *follow, struct bpf_source *source, const struct sample *from,
+int follow_tick(struct follow *follow, struct source *source, const struct sample *from,
 		const struct sample *to)
 {
 	int err;

@@ -3,7 +3,7 @@
 #ifndef WHYSTALL_COMMANDS_FOLLOW_H
 #define WHYSTALL_COMMANDS_FOLLOW_H
 
-#include "collect/bpf_source.h"
+#include "collect/source.h"
 #include "collect/limits.h"
 #include "judge/roles.h"
 #include "model/loop.h"
@@ -20,7 +20,7 @@ struct follow {
 };
 
 /* Take in the time between two samples, and tell BPF who works for whom. Returns 0 or -ENOMEM. */
-int follow_tick(struct follow *follow, struct bpf_source *source, const struct sample *from,
+int follow_tick(struct follow *follow, struct source *source, const struct sample *from,
 		const struct sample *to);
 
 /* Has the last tick found out anew who works for whom? That is not done in each one. */

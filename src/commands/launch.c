@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/units.h"
+#include "commands/account.h"
 
 /* Who called sudo. */
 struct caller {
@@ -54,17 +54,16 @@ static int find_caller(struct caller *caller, struct fault *fault)
 /* In the child: become the caller. Returns 0 or an errno. */
 static int become(const struct caller *caller)
 {
-	struct passwd *user = getpwuid(caller->uid);
+	struct account account;
 
-	/* A user without an entry (a container's, say) has no further groups. */
-	if (user ? initgroups(user->pw_name, caller->gid) : setgroups(1, &caller->gid))
-		return errno;
-	if (setresgid(caller->gid, caller->gid, caller->gid) ||
+	account_read(&account, caller->uid, caller->gid);
+	if (setgroups((size_t)account.group_count, account.groups) ||
+	    setresgid(caller->gid, caller->gid, caller->gid) ||
 	    setresuid(caller->uid, caller->uid, caller->uid))
 		return errno;
 	/* sudo has put root's there. */
-	if (user && (setenv("HOME", user->pw_dir, 1) || setenv("USER", user->pw_name, 1) ||
-		     setenv("LOGNAME", user->pw_name, 1)))
+	if (account.named && (setenv("HOME", account.home, 1) || setenv("USER", account.name, 1) ||
+			      setenv("LOGNAME", account.name, 1)))
 		return errno;
 	return 0;
 }
@@ -164,6 +163,16 @@ int program_release(struct program *program, char **argv, struct fault *fault)
 		return 0;
 	program_reap(program, true);
 	return exec_fault(fault, child_errno, argv[0]);
+}
+
+bool program_is_over(const struct program *program)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	if (program->ended)
+		return true;
+	return waitid(P_PID, (id_t)program->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+	       info.si_pid != 0;
 }
 
 void program_reap(struct program *program, bool block)

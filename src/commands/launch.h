@@ -32,6 +32,9 @@ int program_start(struct program *program, char **argv, const sigset_t *signals,
  */
 int program_release(struct program *program, char **argv, struct fault *fault);
 
+/* Has it ended, or has program_reap() collected it? Its counters in /proc stay until then. */
+bool program_is_over(const struct program *program);
+
 /* Collect it if it has ended. */
 void program_reap(struct program *program, bool block);
 

@@ -10,7 +10,7 @@
 #include "collect/bpf_source.h"
 #include "version.h"
 
-enum { OPTION_BPF = 0x100, OPTION_MAX_KEYS };
+enum { OPTION_BPF = 0x100, OPTION_NO_BPF, OPTION_LOOKS, OPTION_MAX_KEYS };
 
 static const struct argp_option table[] = {
 	{ NULL, 0, NULL, 0, "What to watch:", 1 },
@@ -34,7 +34,13 @@ static const struct argp_option table[] = {
 	{ "format", 'O', "FORMAT", 0, "text, json or csv (text)", 2 },
 	{ "output", 'o', "FILE", 0, "Write to FILE instead of standard output", 2 },
 	{ NULL, 0, NULL, 0, "Other:", 3 },
-	{ "bpf", OPTION_BPF, NULL, 0, "Use BPF or fail (the only source so far)", 3 },
+	{ "bpf", OPTION_BPF, NULL, 0, "Use BPF or fail", 3 },
+	{ "no-bpf", OPTION_NO_BPF, NULL, 0,
+	  "Read /proc, which needs no root: no latencies of single requests, no files, and waits only as "
+	  "far as looks show them. Without --bpf this is done by itself where BPF is not permitted",
+	  3 },
+	{ "looks", OPTION_LOOKS, "N", 0, "Without BPF: looks at the job's threads per second (20)",
+	  3 },
 	{ "max-keys", OPTION_MAX_KEYS, "N", 0,
 	  "Room for N combinations of process, device and operation (2048; 7 KB of memory each)",
 	  3 },
@@ -51,6 +57,7 @@ void options_init(struct options *options)
 	options->stuck_after_ns = 10ULL * NS_PER_S;
 	options->shower = &showers[FORMAT_TEXT];
 	options->max_keys = DEFAULT_MAX_KEYS;
+	options->looks_per_s = DEFAULT_LOOKS_PER_S;
 }
 
 void options_free(struct options *options)
@@ -95,6 +102,29 @@ static int parse_max_keys(struct options *options, const char *arg)
 	return 0;
 }
 
+static int parse_looks(struct options *options, const char *arg)
+{
+	uint64_t count;
+	int err = count_parse(arg, MOST_LOOKS_PER_S, &count);
+
+	if (err)
+		return fault_set_exit(&options->fault, EXIT_USAGE, err,
+				      "--looks takes a number from 1 to %d, not \"%s\"",
+				      MOST_LOOKS_PER_S, arg);
+	options->looks_per_s = (unsigned int)count;
+	return 0;
+}
+
+/* The last one of the two does not win: they contradict each other. */
+static int choose_source(struct options *options, enum source_choice choice)
+{
+	if (options->source != SOURCE_CHOICE_BEST && options->source != choice)
+		return fault_set_exit(&options->fault, EXIT_USAGE, -EINVAL,
+				      "choose either --bpf or --no-bpf");
+	options->source = choice;
+	return 0;
+}
+
 /* argp knows positive errors only. */
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -131,6 +161,13 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		options->output = arg;
 		break;
 	case OPTION_BPF:
+		err = choose_source(options, SOURCE_CHOICE_BPF);
+		break;
+	case OPTION_NO_BPF:
+		err = choose_source(options, SOURCE_CHOICE_PROC);
+		break;
+	case OPTION_LOOKS:
+		err = parse_looks(options, arg);
 		break;
 	case OPTION_MAX_KEYS:
 		err = parse_max_keys(options, arg);

@@ -9,6 +9,7 @@
 
 #include "base/fault.h"
 #include "collect/device.h"
+#include "collect/source.h"
 #include "collect/target.h"
 #include "show/show.h"
 
@@ -20,8 +21,10 @@ struct options {
 	const struct shower *shower;
 	const char *output; /* NULL: standard output */
 	uint32_t max_keys;
-	bool for_judge; /* read what a verdict needs: see bpf_source_options */
-	pid_t trainer;  /* --trainer; 0: found by itself */
+	enum source_choice source;
+	unsigned int looks_per_s; /* of /proc */
+	bool for_judge;           /* read what a verdict needs: see bpf_source_options */
+	pid_t trainer;            /* --trainer; 0: found by itself */
 	uint64_t stuck_after_ns;
 	bool threads; /* --threads */
 	bool verbose;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/capability.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -22,19 +23,24 @@
  * enough before), and so does opening the file of another process's mapping in /proc/PID/map_files. Whoever watches no
  * job, or for no verdict, does without.
  */
-int privileges_drop(bool for_markers, struct fault *fault)
+int privileges_drop(enum privileges_need need, struct fault *fault)
 {
-	static const int kept[] = { CAP_BPF,  CAP_PERFMON,  CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH,
-				    CAP_KILL, CAP_SYS_ADMIN };
-	const size_t count = sizeof(kept) / sizeof(kept[0]) - (for_markers ? 0 : 1);
+	static const int kept[] = { CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH, CAP_KILL,
+				    CAP_BPF,        CAP_PERFMON,         CAP_SYS_ADMIN };
+	static const size_t counts[] = {
+		[PRIVILEGES_FOR_PROC] = 3, [PRIVILEGES_FOR_BPF] = 5, [PRIVILEGES_FOR_MARKERS] = 6
+	};
+	const size_t count = counts[need];
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+	bool any = false;
 
 	if (syscall(SYS_capget, &header, data))
 		return fault_set(fault, -errno, "cannot read capabilities: %s", strerror(errno));
 	for (int word = 0; word < _LINUX_CAPABILITY_U32S_3; word++) {
 		uint32_t mask = 0;
 
+		any = any || data[word].permitted;
 		for (size_t i = 0; i < count; i++)
 			if (kept[i] / 32 == word)
 				mask |= 1U << (kept[i] % 32);
@@ -42,7 +48,8 @@ int privileges_drop(bool for_markers, struct fault *fault)
 		data[word].permitted &= mask;
 		data[word].inheritable = 0;
 	}
-	if (syscall(SYS_capset, &header, data) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+	/* Where there is nothing to drop, a container may not even let it try. */
+	if ((any && syscall(SYS_capset, &header, data)) || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return fault_set(fault, -errno, "cannot drop capabilities: %s", strerror(errno));
 	return 0;
 }

@@ -164,7 +164,7 @@ static bool is_adopted(const struct servers *servers, pid_t pid)
 	return pid == getpid();
 }
 
-static void adopt(struct servers *servers, const struct follow *follow, struct bpf_source *source)
+static void adopt(struct servers *servers, const struct follow *follow, struct source *source)
 {
 	struct served_choice list[MAX_SERVERS];
 	size_t count = served_choose(list, &follow->seen, &follow->roles, servers->peers,
@@ -178,14 +178,14 @@ static void adopt(struct servers *servers, const struct follow *follow, struct b
 		if (!trainer || is_adopted(servers, list[i].pid))
 			continue;
 		servers->adopted[servers->adopted_count++] = list[i].pid;
-		err = bpf_source_serve(source, list[i].pid, trainer->owner);
+		err = source_serve(source, list[i].pid, trainer->owner);
 		if (err)
 			log_debug("process %d serves the job, and cannot be followed: %s",
 				  (int)list[i].pid, strerror(-err));
 	}
 }
 
-int servers_tick(struct servers *servers, const struct follow *follow, struct bpf_source *source,
+int servers_tick(struct servers *servers, const struct follow *follow, struct source *source,
 		 struct sample *now)
 {
 	bool look = follow_has_looked(follow);
@@ -198,7 +198,7 @@ int servers_tick(struct servers *servers, const struct follow *follow, struct bp
 	}
 	err = add_waits(servers, follow);
 	if (!err && servers->disk_count)
-		err = bpf_source_read_files(source, now, false, &ignored);
+		err = source_read_files(source, now, false, &ignored);
 	if (!err)
 		err = add_disk_waits(servers, &follow->last, now);
 	if (!err && look)

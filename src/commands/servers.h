@@ -3,7 +3,7 @@
 #ifndef WHYSTALL_COMMANDS_SERVERS_H
 #define WHYSTALL_COMMANDS_SERVERS_H
 
-#include "collect/bpf_source.h"
+#include "collect/source.h"
 #include "collect/nbd.h"
 #include "commands/follow.h"
 #include "model/report.h"
@@ -32,7 +32,7 @@ struct servers {
  * Take in the time that follow_tick() was called for last, of which `now` is the end: it gets files too where there are NBD
  * devices. Returns 0 or -ENOMEM.
  */
-int servers_tick(struct servers *servers, const struct follow *follow, struct bpf_source *source,
+int servers_tick(struct servers *servers, const struct follow *follow, struct source *source,
 		 struct sample *now);
 
 void servers_free(struct servers *servers);

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -13,10 +14,13 @@
 
 #include "base/log.h"
 #include "base/units.h"
+#include "collect/diskstats.h"
 #include "commands/privileges.h"
 
 /* How soon the end of the last descendant is noticed, once the processes of -p are gone. */
 static const int descendants_ms = 100;
+
+enum { US_PER_S = 1000000 };
 
 static int open_pidfd(pid_t pid)
 {
@@ -72,7 +76,9 @@ static int watch_targets(struct session *session, struct fault *fault)
 	for (size_t i = 0; i < count; i++) {
 		int fd = open_pidfd(pids[i]);
 
-		if (fd < 0 && fd != -ESRCH)
+		/* Before Linux 5.3, or in a container that does not permit it. */
+		session->blind = session->blind || fd == -ENOSYS || fd == -EPERM;
+		if (fd < 0 && fd != -ESRCH && !session->blind)
 			return fault_set(fault, fd, "cannot watch process %d: %s", pids[i],
 					 strerror(-fd));
 		session->target_fds[session->target_count++] = fd < 0 ? -1 : fd;
@@ -86,7 +92,7 @@ static int check_found(const struct session *session, struct fault *fault)
 	const struct target *target = &session->options->target;
 
 	if (session->program.pid || !target->pid_count || target->has_cgroup || target->has_glob ||
-	    target->all || bpf_source_job_found(session->source))
+	    target->all || source_job_found(session->source))
 		return 0;
 	return fault_set(fault, -ESRCH,
 			 "process %d cannot be watched: it has ended meanwhile, or this kernel "
@@ -94,15 +100,36 @@ static int check_found(const struct session *session, struct fault *fault)
 			 target->pids[0]);
 }
 
+static int open_source(struct session *session, struct fault *fault)
+{
+	const struct options *options = session->options;
+	const struct source_options source = {
+		.choice = options->source,
+		.target = options->program ? &session->program_target : &options->target,
+		.devices = &options->devices,
+		.max_keys = options->max_keys,
+		.for_judge = options->for_judge,
+		.thread_names = options->threads,
+		.looks_per_s = options->looks_per_s,
+	};
+	int err;
+
+	session->program_target.pids = &session->program.pid;
+	session->program_target.pid_count = 1;
+	session->opened_ns = time_now_ns(CLOCK_MONOTONIC);
+	err = source_open(&session->source, &source, fault);
+	if (err)
+		return err;
+	log_debug("attached after %.0f ms",
+		  (double)(time_now_ns(CLOCK_MONOTONIC) - session->opened_ns) / NS_PER_MS);
+	if (*source_reason(session->source))
+		log_warning("no BPF: %s; reading /proc instead, where waits are only seen at looks",
+			    source_reason(session->source));
+	return 0;
+}
+
 int session_open(struct session *session, const struct options *options, struct fault *fault)
 {
-	struct bpf_source_options source = { .target = &options->target,
-					     .devices = &options->devices,
-					     .max_keys = options->max_keys,
-					     .for_judge = options->for_judge,
-					     .thread_names = options->threads };
-	struct target program_target = { 0 };
-	uint64_t start;
 	int err;
 
 	*session = (struct session){ .options = options,
@@ -121,19 +148,16 @@ int session_open(struct session *session, const struct options *options, struct 
 		err = watch_targets(session, fault);
 	if (err)
 		return err;
-	if (options->program) {
-		program_target.pids = &session->program.pid;
-		program_target.pid_count = 1;
-		source.target = &program_target;
-	}
-	start = time_now_ns(CLOCK_MONOTONIC);
-	err = bpf_source_open(&session->source, &source, fault);
-	if (!err)
-		log_debug("attached after %.0f ms",
-			  (double)(time_now_ns(CLOCK_MONOTONIC) - start) / NS_PER_MS);
+	err = open_source(session, fault);
 	if (!err)
 		err = check_found(session, fault);
-	return err ? err : privileges_drop(bpf_source_has_markers(session->source), fault);
+	if (err)
+		return err;
+	if (source_kind(session->source) == SOURCE_PROC)
+		return privileges_drop(PRIVILEGES_FOR_PROC, fault);
+	return privileges_drop(source_has_markers(session->source) ? PRIVILEGES_FOR_MARKERS :
+								     PRIVILEGES_FOR_BPF,
+			       fault);
 }
 
 int session_start(struct session *session, struct fault *fault)
@@ -154,6 +178,10 @@ int session_start(struct session *session, struct fault *fault)
 		if (err)
 			return err;
 	}
+	if (!diskstats_can_be_read("/proc/diskstats"))
+		log_warning(
+			"/proc/diskstats cannot be read or is empty, as where a container masks it: "
+			"the kernel's statistics of disks are not known");
 	log_info("tracing; %s", session->program.pid ? "ends with the program" : "Ctrl-C ends it");
 	return 0;
 }
@@ -190,10 +218,11 @@ static bool job_is_over(const struct session *session)
 	const struct target *target = &session->options->target;
 
 	if (session->program.pid)
-		return !any_target_left(session);
+		return session->blind ? program_is_over(&session->program) :
+					!any_target_left(session);
 	if (target->all || target->has_cgroup || target->has_glob || !target->pid_count)
 		return false;
-	return !any_target_left(session) && !bpf_source_job_alive(session->source);
+	return !any_target_left(session) && !source_job_alive(session->source);
 }
 
 /* The timeout for poll(2): none, unless only descendants are left, whose end nothing tells. */
@@ -213,7 +242,7 @@ static void drop_ended_targets(struct session *session, const struct pollfd *fds
 
 int session_wait(struct session *session, struct fault *fault)
 {
-	enum { SIGNAL, TICK, DEADLINE, JOINED, FIXED };
+	enum { SIGNAL, TICK, DEADLINE, WAKE, FIXED };
 	struct pollfd *fds = calloc(FIXED + session->target_count, sizeof(*fds));
 	int event = -1, err = 0;
 
@@ -229,8 +258,8 @@ int session_wait(struct session *session, struct fault *fault)
 		fds[SIGNAL] = (struct pollfd){ .fd = session->signal_fd, .events = POLLIN };
 		fds[TICK] = (struct pollfd){ .fd = session->tick_fd, .events = POLLIN };
 		fds[DEADLINE] = (struct pollfd){ .fd = session->deadline_fd, .events = POLLIN };
-		fds[JOINED] = (struct pollfd){ .fd = bpf_source_joined_fd(session->source),
-					       .events = POLLIN };
+		fds[WAKE] =
+			(struct pollfd){ .fd = source_wake_fd(session->source), .events = POLLIN };
 		for (size_t i = 0; i < session->target_count; i++)
 			fds[FIXED + i] =
 				(struct pollfd){ .fd = session->target_fds[i], .events = POLLIN };
@@ -246,8 +275,8 @@ int session_wait(struct session *session, struct fault *fault)
 		else if (fds[TICK].revents &&
 			 read(session->tick_fd, &expirations, sizeof(expirations)) > 0)
 			event = SESSION_TICK;
-		else if (fds[JOINED].revents)
-			err = bpf_source_find_joined(session->source, fault);
+		else if (fds[WAKE].revents)
+			err = source_wake(session->source, fault);
 	}
 	free(fds);
 	return err ? err : event;
@@ -273,10 +302,45 @@ static void close_fd(int fd)
 		close(fd);
 }
 
+static double timeval_seconds(const struct timeval *time)
+{
+	return (double)time->tv_sec + (double)time->tv_usec / US_PER_S;
+}
+
+/* What a run without BPF cost, and what it could not read. */
+static void tell_of_proc(const struct session *session)
+{
+	double seconds = duration_seconds(time_now_ns(CLOCK_MONOTONIC) - session->opened_ns);
+	struct proc_gaps gaps;
+	struct rusage used;
+
+	source_gaps(session->source, &gaps);
+	/* Of a whole host, most processes are others'. */
+	if (gaps.denied && !session->options->target.all)
+		log_warning("the bytes of %llu processes may not be read: they are another user's",
+			    (unsigned long long)gaps.denied);
+	if (gaps.vanished)
+		log_debug(
+			"%llu processes ended between looks; what they did after the last one counts for a "
+			"parent that waited for them",
+			(unsigned long long)gaps.vanished);
+	if (gaps.malformed)
+		log_warning("%llu files of /proc could not be understood",
+			    (unsigned long long)gaps.malformed);
+	if (getrusage(RUSAGE_SELF, &used) == 0 && seconds > 0)
+		log_debug(
+			"whystall itself used %.2f %% of one processor, for %llu looks",
+			100 * (timeval_seconds(&used.ru_utime) + timeval_seconds(&used.ru_stime)) /
+				seconds,
+			(unsigned long long)source_looks(session->source));
+}
+
 void session_close(struct session *session)
 {
+	if (session->source && source_kind(session->source) == SOURCE_PROC)
+		tell_of_proc(session);
 	program_discard(&session->program);
-	bpf_source_close(session->source);
+	source_close(session->source);
 	output_close(&session->output);
 	close_fd(session->signal_fd);
 	close_fd(session->tick_fd);

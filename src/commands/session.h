@@ -9,7 +9,7 @@
 #include <signal.h>
 #include <stdbool.h>
 
-#include "collect/bpf_source.h"
+#include "collect/source.h"
 #include "commands/launch.h"
 #include "commands/options.h"
 #include "commands/output.h"
@@ -18,13 +18,16 @@ struct session {
 	const struct options *options;
 	struct output output;
 	struct program program;
-	struct bpf_source *source;
+	struct target program_target; /* that PROGRAM is */
+	struct source *source;
 	sigset_t signals_before;
 	int signal_fd;
 	int tick_fd;     /* each interval */
 	int deadline_fd; /* -1: no -d */
 	int *target_fds; /* pidfds of the processes of -p; -1 where one has ended */
 	size_t target_count;
+	bool blind;         /* this kernel has no descriptors of processes: ask instead */
+	uint64_t opened_ns; /* CLOCK_MONOTONIC */
 };
 
 /* What session_wait() returned for. */

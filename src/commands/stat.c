@@ -101,8 +101,10 @@ static int print_row(struct session *session, struct stat_state *state, uint32_t
 	struct rates rates;
 	int err;
 
-	rates_build(&rates, device, &state->samples[before], &state->totals[before],
-		    &state->samples[now], &state->totals[now]);
+	err = rates_build(&rates, device, &state->samples[before], &state->totals[before],
+			  &state->samples[now], &state->totals[now]);
+	if (err)
+		return fault_set(fault, err, "out of memory");
 	rates.threads = state->threads;
 	err = session->options->shower->rates(session->output.stream, &rates, state->row++,
 					      &context);
@@ -169,7 +171,7 @@ static int take_sample(struct session *session, struct stat_state *state, bool e
 	int err;
 
 	state->now = !state->now;
-	err = bpf_source_read(session->source, &state->samples[state->now], fault);
+	err = source_read(session->source, &state->samples[state->now], fault);
 	if (err)
 		return err;
 	err = totals_build(&state->totals[state->now], &state->samples[state->now], everybody);
@@ -177,12 +179,12 @@ static int take_sample(struct session *session, struct stat_state *state, bool e
 }
 
 /* Loss is not part of a row: it comes on stderr at the end. */
-static void warn_of_loss(const struct loss *loss)
+static void warn_of_loss(const struct sample *sample)
 {
 	struct loss_figure figures[LOSS_FIGURES];
+	int count = loss_figures(sample->source, &sample->loss, figures);
 
-	loss_figures(loss, figures);
-	for (int i = 0; i < LOSS_FIGURES; i++)
+	for (int i = 0; i < count; i++)
 		if (figures[i].count)
 			log_warning("loss: %" PRIu64 " %s (%s)", figures[i].count,
 				    metrics[figures[i].metric].heading,
@@ -195,8 +197,17 @@ static bool is_worth_a_row(const struct session *session, const struct stat_stat
 	uint64_t ns = state->samples[state->now].mono_ns - state->samples[!state->now].mono_ns;
 
 	return state->row == 0 || ns > session->options->interval_ns / 100 ||
-	       state->totals[state->now].list[0].requests !=
-		       state->totals[!state->now].list[0].requests;
+	       totals_differ(&state->totals[!state->now], &state->totals[state->now]);
+}
+
+static void warn_of_unknown_bytes(const struct session *session, const struct sample *sample,
+				  bool everybody)
+{
+	const struct device_choices *choices = &session->options->devices;
+
+	if (sample->source == SOURCE_PROC && !everybody && (choices->each || choices->count))
+		log_warning("without BPF the job's bytes are known for all devices together alone: "
+			    "with -D these columns are empty");
 }
 
 static int run(struct session *session, struct stat_state *state, uint64_t count, bool everybody,
@@ -206,6 +217,8 @@ static int run(struct session *session, struct stat_state *state, uint64_t count
 	int err = take_sample(session, state, everybody, fault);
 
 	if (!err)
+		warn_of_unknown_bytes(session, &state->samples[state->now], everybody);
+	if (!err)
 		err = session_start(session, fault);
 	while (!err) {
 		int event = session_wait(session, fault);
@@ -214,17 +227,17 @@ static int run(struct session *session, struct stat_state *state, uint64_t count
 			return event;
 		/* The last, shorter interval of a job that has ended, or of -d, is a row too. */
 		if (event == SESSION_END)
-			bpf_source_settle(session->source);
+			source_settle(session->source);
 		err = take_sample(session, state, everybody, fault);
 		if (!err && (event == SESSION_TICK || is_worth_a_row(session, state)))
 			err = print_rows(session, state, fault);
 		if (!err)
-			err = bpf_source_tidy(session->source, fault);
+			err = source_tidy(session->source, fault);
 		if (event == SESSION_END || ++rows == count)
 			break;
 	}
 	if (!err)
-		warn_of_loss(&state->samples[state->now].loss);
+		warn_of_loss(&state->samples[state->now]);
 	return err;
 }
 

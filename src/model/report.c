@@ -2,6 +2,7 @@
 #include "model/report.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,76 +11,10 @@
 #include "base/order.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "model/disks.h"
 #include "model/edges.h"
 #include "model/kernel_owner.h"
-
-static int by_key(const void *a, const void *b)
-{
-	const struct io_key *x = &((const struct io_row *)a)->key;
-	const struct io_key *y = &((const struct io_row *)b)->key;
-	int order = compare_numbers(x->owner, y->owner);
-
-	if (!order)
-		order = compare_numbers(x->device, y->device);
-	if (!order)
-		order = compare_numbers(x->op, y->op);
-	if (!order)
-		order = compare_numbers(x->cause, y->cause);
-	return order ? order : compare_numbers(x->lower, y->lower);
-}
-
-/* An owner's index can have been given to another process between the two samples. */
-static bool same_owner(const struct sample *from, const struct sample *to, uint32_t owner)
-{
-	return owner < OWNER_FIRST ||
-	       (owner < from->owner_count && owner < to->owner_count &&
-		from->owners[owner].owner.start_boot_ns == to->owners[owner].owner.start_boot_ns);
-}
-
-static const struct io_row *find_row(const struct sample *sample, const struct io_key *key)
-{
-	for (size_t i = 0; i < sample->row_count; i++)
-		if (memcmp(&sample->rows[i].key, key, sizeof(*key)) == 0)
-			return &sample->rows[i];
-	return NULL;
-}
-
-/*
- * The difference of all rows, sorted by key. Rows that `from` has and `to` has not were added up in
- * OWNER_EXITED meanwhile: there the part of before must go too.
- */
-static struct io_row *subtract_rows(const struct sample *from, const struct sample *to,
-				    size_t *count)
-{
-	struct io_row *rows = calloc(to->row_count + 1, sizeof(*rows));
-
-	if (!rows)
-		return NULL;
-	for (size_t i = 0; i < to->row_count; i++) {
-		const struct io_row *before = find_row(from, &to->rows[i].key);
-
-		if (before && !same_owner(from, to, before->key.owner))
-			before = NULL;
-		io_subtract(&rows[i], &to->rows[i], before);
-	}
-	qsort(rows, to->row_count, sizeof(*rows), by_key);
-	*count = to->row_count;
-	for (size_t i = 0; i < from->row_count; i++) {
-		const struct io_row *gone = &from->rows[i];
-		struct io_row key = { .key = gone->key }, less;
-		struct io_row *sum;
-
-		if (same_owner(from, to, gone->key.owner) && find_row(to, &gone->key))
-			continue;
-		key.key.owner = OWNER_EXITED;
-		sum = bsearch(&key, rows, *count, sizeof(*rows), by_key);
-		if (!sum)
-			continue;
-		io_subtract(&less, sum, gone);
-		*sum = less;
-	}
-	return rows;
-}
+#include "model/rows.h"
 
 static bool is_of_job(uint32_t owner, uint32_t kind)
 {
@@ -121,6 +56,7 @@ static void describe(struct process_report *p, const struct sample *from, const 
 	p->owner = index;
 	p->cgroup = sample->cgroup;
 	p->server = o->kind == OWNER_SERVER;
+	p->io_known = !sample->bytes_unknown;
 	if (o->kind != OWNER_PROCESS && !p->server) {
 		name_fixed(p, o, index);
 		return;
@@ -407,7 +343,8 @@ static int build_processes(struct report *report, const struct sample *from,
 		p->ledger = ledgers[i];
 		p->waiting = waiting[i];
 		read_clock(p, from, to);
-		find_unplaced(p);
+		if (to->source == SOURCE_BPF)
+			find_unplaced(p);
 		add_up_job(report, p, o->kind);
 		if (is_listed(p, o, everybody))
 			report->process_count++;
@@ -461,8 +398,10 @@ static void device_finish(struct device_report *d, const struct sample *from,
 {
 	const struct disk_sample *now = sample_find_disk(to, d->device);
 	const struct disk_sample *then = sample_find_disk(from, d->device);
+	struct disk_delta delta;
 	uint64_t seen, unowned;
 
+	d->counted = to->source == SOURCE_BPF;
 	/* A device that went away during the run is known from before only. */
 	if (!now && !then) {
 		snprintf(d->name, sizeof(d->name), "%u:%u", device_major(d->device),
@@ -474,8 +413,20 @@ static void device_finish(struct device_report *d, const struct sample *from,
 	if (!now || now->hidden)
 		return;
 	d->in_diskstats = true;
-	d->diskstats_read_bytes = counter_delta(now->read_bytes, then ? then->read_bytes : 0);
-	d->diskstats_write_bytes = counter_delta(now->write_bytes, then ? then->write_bytes : 0);
+	disk_subtract(&delta, now, then);
+	d->diskstats_read_bytes = delta.read_bytes;
+	d->diskstats_write_bytes = delta.write_bytes;
+	d->read = disk_read_mean(&delta);
+	d->write = disk_write_mean(&delta);
+	d->busy_known =
+		then && disk_busy_pct(now, then, since(to->mono_ns, from->mono_ns), &d->busy_pct);
+	if (to->source == SOURCE_PROC) {
+		d->counted = true;
+		d->requests = delta.requests;
+		d->read_bytes = delta.read_bytes;
+		d->write_bytes = delta.write_bytes;
+		return;
+	}
 	seen = d->diskstats_read_bytes + d->diskstats_write_bytes;
 	unowned = d->unattributed_read_bytes + d->unattributed_write_bytes;
 	d->coverage_known = seen != 0;
@@ -502,7 +453,7 @@ static int build_devices(struct report *report, const struct sample *from, const
 		const struct io_row *row = &report->rows[i];
 		struct device_report *d;
 
-		if (!row->requests && !row->bytes)
+		if (!row->key.device || (!row->requests && !row->bytes))
 			continue;
 		d = find_device(report, row->key.device);
 		if (!d)
@@ -513,9 +464,10 @@ static int build_devices(struct report *report, const struct sample *from, const
 	for (size_t i = 0; i < to->disk_count; i++) {
 		const struct disk_sample *now = &to->disks[i];
 		const struct disk_sample *then = sample_find_disk(from, now->device);
+		struct disk_delta delta;
 
-		if (then && counter_delta(now->read_bytes, then->read_bytes) == 0 &&
-		    counter_delta(now->write_bytes, then->write_bytes) == 0)
+		disk_subtract(&delta, now, then);
+		if (then && !delta.read_bytes && !delta.write_bytes)
 			continue;
 		if (!now->partition &&
 		    (!choices->count || device_is_chosen(choices, now->device)) &&
@@ -588,6 +540,37 @@ static int build_concurrency(struct report *report, const struct sample *from,
 	return 0;
 }
 
+static void build_pressure(struct report *report, const struct sample *from,
+			   const struct sample *to)
+{
+	double us = report->seconds * NS_PER_S / NS_PER_US;
+
+	for (int i = 0; i < PRESSURES; i++) {
+		const struct pressure_sample *now = &to->pressure[i], *then = &from->pressure[i];
+		struct pressure_report *p = &report->pressure[i];
+
+		p->known = now->known && then->known && us > 0;
+		if (!p->known)
+			continue;
+		p->some_pct = 100 * (double)counter_delta(now->some_us, then->some_us) / us;
+		p->full_pct = 100 * (double)counter_delta(now->full_us, then->full_us) / us;
+	}
+}
+
+/*
+ * A share p that is found by n looks has the standard error sqrt(p (1 - p) / n), the largest at one half. Of a wait longer than
+ * the time between two looks it is known better than that.
+ */
+static void count_looks(struct report *report, const struct sample *from, const struct sample *to)
+{
+	static const double standard_errors = 1.96;
+
+	report->source = to->source;
+	report->looks = counter_delta(to->looks, from->looks);
+	if (report->looks)
+		report->margin_pct = 100 * standard_errors * sqrt(.25 / (double)report->looks);
+}
+
 int report_build(struct report *report, const struct sample *from, const struct sample *to,
 		 bool everybody, const struct device_choices *choices)
 {
@@ -597,10 +580,12 @@ int report_build(struct report *report, const struct sample *from, const struct 
 	memset(report, 0, sizeof(*report));
 	report->start = from->wall;
 	report->seconds = since(to->mono_ns, from->mono_ns);
+	count_looks(report, from, to);
 	subtract_loss(&report->loss, &to->loss, &from->loss);
+	build_pressure(report, from, to);
 	report->has_ledger = to->has_ledger;
 	report->compat_sleeps = to->compat_sleeps - from->compat_sleeps;
-	report->rows = subtract_rows(from, to, &counts.rows);
+	report->rows = rows_between(from, to, &counts.rows);
 	report->files = subtract_files(from, to, &counts.files);
 	report->thread_rows = list_threads(from, to, &counts.threads);
 	if (!report->rows || !report->files || !report->thread_rows) {
@@ -613,7 +598,7 @@ int report_build(struct report *report, const struct sample *from, const struct 
 	if (!err)
 		err = edges_between(&report->edges, &report->edge_count, from, to);
 	/* Waits are those for all devices: requests of some cannot explain them. */
-	if (!err && !choices->count)
+	if (!err && !choices->count && to->source == SOURCE_BPF)
 		judge_waits(report);
 	if (!err)
 		err = build_devices(report, from, to, choices, counts.rows);

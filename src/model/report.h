@@ -51,6 +51,7 @@ struct process_report {
 	bool server; /* outside the job, and serves it: of it only the time of its threads is known */
 	double start_s, end_s;     /* from the start of the window; end_s where it ended */
 	double block_s;            /* Q to C of its requests, summed */
+	bool io_known;             /* always with BPF */
 	uint64_t bytes;            /* each counted once, at the topmost device */
 	struct file_report *files; /* most waited for first, then most bytes */
 	size_t file_count;
@@ -107,6 +108,7 @@ struct device_report {
 	char name[DISK_NAME_LEN];
 	char parents[MAX_PARENTS][DISK_NAME_LEN];
 	size_t parent_count;
+	bool counted; /* always with BPF; of SOURCE_PROC, in_diskstats */
 	uint64_t requests;
 	uint64_t read_bytes, write_bytes; /* everybody's */
 	uint64_t job_read_bytes, job_write_bytes;
@@ -115,11 +117,29 @@ struct device_report {
 	uint64_t diskstats_read_bytes, diskstats_write_bytes;
 	bool coverage_known;
 	double coverage_pct;
+	/* By diskstats. Means alone, from start to completion. */
+	struct latency read, write;
+	bool busy_known;
+	double busy_pct;
+};
+
+/* Of the window: how much of it some, or all, of those that had something to do could not go on. */
+struct pressure_report {
+	bool known;
+	double some_pct, full_pct;
 };
 
 struct report {
+	/*
+	 * Of SOURCE_PROC there are no requests of processes, and no devices of their bytes: no block_s, no above_block, no
+	 * files, edges and concurrency, and of devices what diskstats says.
+	 */
+	enum sample_source source;
+	uint64_t looks; /* of SOURCE_PROC, in the window, at all threads */
+	double margin_pct; /* where there are any: a class's share of a thread's time may be so much off, in 95 of 100 */
 	struct timespec start;
 	double seconds;
+	struct pressure_report pressure[PRESSURES];
 	struct process_report *processes; /* most bytes first */
 	size_t process_count;
 	struct device_report *devices; /* most bytes first */

@@ -3,6 +3,16 @@
 
 #include "show/json.h"
 
+static const char *conclusion(const struct doctor_report *report)
+{
+	if (report->sources.bpf)
+		return "The main job works on this host.";
+	if (report->sources.proc)
+		return "The main job works on this host without BPF: from /proc, with less detail. "
+		       "For BPF see MISSING above.";
+	return "The main job does not work on this host; see MISSING above.";
+}
+
 int show_doctor_text(FILE *out, const struct doctor_report *report)
 {
 	for (size_t i = 0; i < report->count; i++) {
@@ -16,19 +26,20 @@ int show_doctor_text(FILE *out, const struct doctor_report *report)
 		if (c->remedy[0])
 			fprintf(out, "%-8s remedy: %s\n", "", c->remedy);
 	}
-	fprintf(out, "\n%s\n",
-		report->works ? "The main job works on this host." :
-				"The main job does not work on this host; see MISSING above.");
+	fprintf(out, "\n%s\n", conclusion(report));
 	return 0;
 }
 
 int show_doctor_json(FILE *out, const struct doctor_report *report)
 {
 	struct json_builder b = { .root = json_object() };
-	json_t *list;
+	json_t *list, *sources;
 
 	json_add_text(&b, b.root, "schema", "whystall.doctor/1");
-	json_add(&b, b.root, "works", json_boolean(report->works));
+	json_add(&b, b.root, "works", json_boolean(doctor_works(report)));
+	sources = json_open_object(&b, b.root, "sources");
+	json_add(&b, sources, "bpf", json_boolean(report->sources.bpf));
+	json_add(&b, sources, "proc", json_boolean(report->sources.proc));
 	json_add_text(&b, b.root, "kernel", report->kernel);
 	list = json_open_array(&b, b.root, "checks");
 	for (size_t i = 0; i < report->count; i++) {

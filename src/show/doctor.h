@@ -10,19 +10,26 @@
 struct doctor_check {
 	char name[64];
 	bool ok;
-	bool needed; /* for the main job */
+	bool needed; /* for BPF */
 	char detail[512];
-	char remedy[256]; /* "" where nothing is to be done */
+	char remedy[384]; /* "" where nothing is to be done */
 };
 
 enum { MAX_DOCTOR_CHECKS = 48 };
 
 struct doctor_report {
-	bool works;
+	struct {
+		bool bpf, proc;
+	} sources; /* with which the main job works */
 	char kernel[128];
 	struct doctor_check checks[MAX_DOCTOR_CHECKS];
 	size_t count;
 };
+
+static inline bool doctor_works(const struct doctor_report *report)
+{
+	return report->sources.bpf || report->sources.proc;
+}
 
 int show_doctor_text(FILE *out, const struct doctor_report *report);
 int show_doctor_json(FILE *out, const struct doctor_report *report);

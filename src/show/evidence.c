@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "base/units.h"
+#include "collect/limits.h"
 #include "show/served.h"
 #include "show/stuck.h"
 #include "show/verdict.h"
@@ -21,8 +22,9 @@ enum {
 	FEWEST_INTERVALS = 3, /* to be summed up */
 };
 
-static const double least_named_pct = 20; /* of the blame */
-static const double mostly_idle = 0.5;    /* of the waits */
+static const double least_named_pct = 20;   /* of the blame */
+static const double mostly_idle = 0.5;      /* of the waits */
+static const double least_held_back = 0.05; /* of the steady part */
 static const double long_startup_s = 10, short_startup_s = 1, large_startup = 1 / 3.0;
 
 /* What producers did, by cause; %s: where. */
@@ -322,6 +324,22 @@ static void add_own(struct evidence *e, const struct verdict *v)
 		       v->cpus);
 }
 
+/* A quota of processor time makes threads wait on a host whose processors are idle. */
+static void add_held_back(struct evidence *e, const struct verdict *v, const struct report *report)
+{
+	const struct limits *limits = report_find_limits(report, v->pid);
+	double held_back_s;
+
+	if (!limits || !limits->held_back_known)
+		return;
+	held_back_s = duration_seconds(limits->held_back_ns - limits->held_back_before_ns);
+	if (held_back_s > least_held_back * v->steady_s)
+		append(add_line(e),
+		       "its control group used up its quota of processor time, and was held back for %.1f s, "
+		       "all processors together",
+		       held_back_s);
+}
+
 static void add_startup(struct evidence *e, const struct verdict *v, const struct report *report)
 {
 	const struct process_report *p = report_find_process(report, v->pid);
@@ -402,6 +420,7 @@ void evidence_collect(struct evidence *evidence, const struct verdict *verdict,
 			add_others(evidence, verdict);
 		add_own(evidence, verdict);
 	}
+	add_held_back(evidence, verdict, report);
 	add_startup(evidence, verdict, report);
 	if (verdict->class == CLASS_UNKNOWN)
 		return;

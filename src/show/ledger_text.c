@@ -144,6 +144,15 @@ static void print_above_block(FILE *out, const struct report *report)
 		duration_format(took, sizeof(took), report->job_block_s * NS_PER_S));
 }
 
+static void print_sampled(FILE *out, const struct report *report)
+{
+	if (report->source == SOURCE_PROC)
+		fprintf(out,
+			"  cpu and runqueue are the kernel's own figures; the rest is sampled, %llu times: a thread's "
+			"shares\n  are within %.0f points in 95 of 100\n",
+			(unsigned long long)report->looks, report->margin_pct);
+}
+
 int show_ledger_text(FILE *out, const struct report *report, bool threads)
 {
 	const struct process_report **list = calloc(report->process_count + 1, sizeof(void *));
@@ -160,6 +169,7 @@ int show_ledger_text(FILE *out, const struct report *report, bool threads)
 	}
 	qsort((void *)list, count, sizeof(void *), by_wall);
 	fprintf(out, "\nWhere the threads' time went (their lifetimes, summed)\n");
+	print_sampled(out, report);
 	print_name(out, "  ", 0, "the job");
 	print_shares(out, &report->job);
 	print_write_parts(out, &report->job);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "show/metrics.h"
 
+#include "collect/sample.h"
+
 const struct metric_info metrics[M_COUNT] = {
 	[M_PID] = { "pid", "PID", "process; 0 for a row that is no single process" },
 	[M_PPID] = { "ppid", "PPID", "its parent when it was first seen" },
@@ -145,6 +147,15 @@ const struct metric_info metrics[M_COUNT] = {
 				      "the same by /proc/diskstats" },
 	[M_COVERAGE_PCT] = { "coverage_pct", "COVERAGE",
 			     "bytes with an owner / bytes in /proc/diskstats" },
+	[M_PRESSURE] = { "pressure", "PRESSURE",
+			 "how much of the time this host lacked something, by /proc/pressure" },
+	[M_SOME_PCT] = { "some_pct", "SOME", "some of those with something to do could not go on" },
+	[M_FULL_PCT] = { "full_pct", "FULL", "all of them could not" },
+	[M_SAMPLED] = { "sampled", "SAMPLED",
+			"what threads waited for is known from looks at them; absent with BPF" },
+	[M_LOOKS] = { "looks", "LOOKS", "how often all threads were looked at" },
+	[M_MARGIN_PCT] = { "margin_pct", "MARGIN",
+			   "so far a thread's share of a class may be off, in 95 of 100" },
 	[M_READ_MB_S] = { "read_mb_s", "read_mb_s", "10^6 bytes per second" },
 	[M_WRITE_MB_S] = { "write_mb_s", "write_mb_s", "10^6 bytes per second" },
 	[M_REQUESTS_S] = { "requests_s", "requests_s", "completed requests per second" },
@@ -152,6 +163,9 @@ const struct metric_info metrics[M_COUNT] = {
 	[M_READ_P99_US] = { "read_p99_us", "read_p99_us", "device latency of reads, 99 %" },
 	[M_WRITE_P50_US] = { "write_p50_us", "write_p50_us", "device latency of writes, median" },
 	[M_WRITE_P99_US] = { "write_p99_us", "write_p99_us", "device latency of writes, 99 %" },
+	[M_READ_MEAN_US] = { "read_mean_us", "read_mean_us",
+			     "mean of reads from start to completion, by /proc/diskstats" },
+	[M_WRITE_MEAN_US] = { "write_mean_us", "write_mean_us", "the same of writes" },
 	[M_UTIL_PCT] = { "util_pct", "util_pct", "time in which the device had requests" },
 	[M_WAITING_PCT] = { "waiting_pct", "waiting_pct",
 			    "time in which the trainer that waited longest waited for input" },
@@ -188,3 +202,7 @@ const struct metric_info metrics[M_COUNT] = {
 
 const char *const op_names[] = { "read", "write", "discard", "flush" };
 const char *const cause_names[] = { "submit", "writeback" };
+
+const char *const pressure_names[PRESSURES] = {
+	[PRESSURE_CPU] = "cpu", [PRESSURE_IO] = "io", [PRESSURE_MEMORY] = "memory"
+};

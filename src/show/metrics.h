@@ -125,6 +125,12 @@ enum metric {
 	M_DISKSTATS_READ_BYTES,
 	M_DISKSTATS_WRITE_BYTES,
 	M_COVERAGE_PCT,
+	M_PRESSURE,
+	M_SOME_PCT,
+	M_FULL_PCT,
+	M_SAMPLED,
+	M_LOOKS,
+	M_MARGIN_PCT,
 	M_READ_MB_S,
 	M_WRITE_MB_S,
 	M_REQUESTS_S,
@@ -132,6 +138,8 @@ enum metric {
 	M_READ_P99_US,
 	M_WRITE_P50_US,
 	M_WRITE_P99_US,
+	M_READ_MEAN_US,
+	M_WRITE_MEAN_US,
 	M_UTIL_PCT,
 	M_WAITING_PCT,
 	M_BLAME,
@@ -167,5 +175,6 @@ extern const struct metric_info metrics[M_COUNT];
 /* Operations and causes by the numbers of abi.h. */
 extern const char *const op_names[];
 extern const char *const cause_names[];
+extern const char *const pressure_names[];
 
 #endif

@@ -33,6 +33,15 @@ static void print_latency(FILE *out, const struct latency *latency)
 			fputc(',', out);
 }
 
+/* All that /proc tells of a process's I/O, in the same columns. */
+static void print_bytes(FILE *out, const struct io_row *row)
+{
+	fprintf(out, ",%s,,,%" PRIu64 ",", op_names[row->key.op], (uint64_t)row->bytes);
+	for (int i = 0; i < 2 * LATENCY_FIGURES; i++)
+		fputc(',', out);
+	fputc('\n', out);
+}
+
 static void print_row(FILE *out, const struct report *report, const struct process_report *p,
 		      const struct io_row *row)
 {
@@ -44,6 +53,10 @@ static void print_row(FILE *out, const struct report *report, const struct proce
 	fputc(',', out);
 	csv_field(out, p->comm);
 	fputc(',', out);
+	if (report->source == SOURCE_PROC) {
+		print_bytes(out, row);
+		return;
+	}
 	csv_field(out, report_device_name(report, row->key.device));
 	fprintf(out, ",%s,%s,%" PRIu64 ",%" PRIu64 ",%" PRIu64, op_names[row->key.op],
 		cause_names[row->key.cause], (uint64_t)row->requests, (uint64_t)row->bytes,

@@ -26,6 +26,17 @@ static void add_tool(struct json_builder *b, const struct show_context *context)
 	json_add_text(b, tool, "host", host.nodename);
 }
 
+static void add_sampled(struct json_builder *b, json_t *window, const struct report *report)
+{
+	json_t *sampled = json_open_object(b, window, metrics[M_SAMPLED].key);
+
+	json_add_count(b, sampled, metrics[M_LOOKS].key, report->looks);
+	if (report->looks)
+		json_add_real(b, sampled, metrics[M_MARGIN_PCT].key, report->margin_pct);
+	else
+		json_add_null(b, sampled, metrics[M_MARGIN_PCT].key);
+}
+
 static void add_window(struct json_builder *b, const struct report *report,
 		       const struct show_context *context)
 {
@@ -35,6 +46,25 @@ static void add_window(struct json_builder *b, const struct report *report,
 	json_add_text(b, window, "start", time_format(time, sizeof(time), &report->start));
 	json_add_real(b, window, "seconds", report->seconds);
 	json_add_real(b, window, "interval_s", context->interval_s);
+	if (report->source == SOURCE_PROC)
+		add_sampled(b, window, report);
+}
+
+/* What the kernel does not tell is absent. */
+static void add_pressure(struct json_builder *b, const struct report *report)
+{
+	json_t *pressure = json_open_object(b, b->root, metrics[M_PRESSURE].key);
+
+	for (int i = 0; i < PRESSURES; i++) {
+		const struct pressure_report *p = &report->pressure[i];
+		json_t *object;
+
+		if (!p->known)
+			continue;
+		object = json_open_object(b, pressure, pressure_names[i]);
+		json_add_real(b, object, metrics[M_SOME_PCT].key, p->some_pct);
+		json_add_real(b, object, metrics[M_FULL_PCT].key, p->full_pct);
+	}
 }
 
 static void add_latency(struct json_builder *b, json_t *io, enum metric metric,
@@ -99,6 +129,20 @@ static void add_io(struct json_builder *b, json_t *list, const struct report *re
 	add_histogram(b, io, row, queue.known);
 }
 
+/* Of a process's bytes /proc tells no more than these. */
+static void add_bytes(struct json_builder *b, json_t *list, const struct io_row *row)
+{
+	static const enum metric unknown[] = { M_DEVICE, M_REQUESTS, M_ERRORS,   M_CAUSE,
+					       M_LOWER,  M_QUEUE_US, M_DEVICE_US };
+	json_t *io = json_open_object(b, list, NULL);
+
+	json_add_text(b, io, metrics[M_OP].key, op_names[row->key.op]);
+	json_add_count(b, io, metrics[M_BYTES].key, row->bytes);
+	for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++)
+		json_add_null(b, io, metrics[unknown[i]].key);
+	json_add_null(b, io, "histogram");
+}
+
 static void add_write_wait(struct json_builder *b, json_t *parent, const struct ledger *ledger)
 {
 	json_t *parts = json_open_object(b, parent, metrics[M_WRITE_WAIT_S].key);
@@ -121,12 +165,12 @@ static void add_threads(struct json_builder *b, json_t *process, const struct pr
 	}
 }
 
-static void add_ledger(struct json_builder *b, json_t *process, const struct process_report *p,
-		       const struct show_context *context)
+static void add_ledger(struct json_builder *b, json_t *process, const struct report *report,
+		       const struct process_report *p, const struct show_context *context)
 {
 	show_ledger_json(b, process, &p->ledger);
 	add_write_wait(b, process, &p->ledger);
-	if (!p->server)
+	if (!p->server && report->source == SOURCE_BPF)
 		json_add_real(b, process, metrics[M_UNPLACED_WAIT_S].key,
 			      duration_seconds(p->unplaced_ns));
 	if (context->threads)
@@ -141,6 +185,8 @@ static void add_job(struct json_builder *b, const struct report *report)
 	add_write_wait(b, job, &report->job);
 	json_add_real(b, job, metrics[M_STORAGE_WAIT_S].key,
 		      duration_seconds(ledger_storage_ns(&report->job)));
+	if (report->source == SOURCE_PROC)
+		return;
 	json_add_real(b, job, metrics[M_BLOCK_S].key, report->job_block_s);
 	json_add(b, job, metrics[M_ABOVE_BLOCK_LAYER].key, json_boolean(report->above_block));
 }
@@ -174,6 +220,28 @@ static void add_files(struct json_builder *b, json_t *process, const struct proc
 	}
 }
 
+static void add_io_rows(struct json_builder *b, json_t *process, const struct report *report,
+			const struct process_report *p)
+{
+	json_t *io;
+
+	if (!p->io_known) {
+		json_add_null(b, process, "io");
+		return;
+	}
+	io = json_open_array(b, process, "io");
+	for (size_t i = 0; i < p->io_count; i++) {
+		const struct io_row *row = &p->io[i];
+
+		if (!row->requests && !row->bytes)
+			continue;
+		if (report->source == SOURCE_PROC)
+			add_bytes(b, io, row);
+		else
+			add_io(b, io, report, row);
+	}
+}
+
 static bool has_threads(const struct process_report *p)
 {
 	return p->pid || p->owner == OWNER_FOLDED || p->owner == OWNER_EXITED;
@@ -191,7 +259,6 @@ static void add_process(struct json_builder *b, json_t *list, const struct repor
 			const struct process_report *p, const struct show_context *context)
 {
 	json_t *process = json_open_object(b, list, NULL);
-	json_t *io;
 
 	json_add_count(b, process, metrics[M_PID].key, (uint64_t)p->pid);
 	if (p->pid) {
@@ -216,22 +283,49 @@ static void add_process(struct json_builder *b, json_t *list, const struct repor
 			json_add_text(b, process, metrics[M_CMDLINE].key, p->cmdline);
 	}
 	if (report->has_ledger && has_threads(p))
-		add_ledger(b, process, p, context);
+		add_ledger(b, process, report, p, context);
 	if (p->server) {
 		add_not_measured(b, process);
 		return;
 	}
-	json_add_real(b, process, metrics[M_BLOCK_S].key, p->block_s);
-	io = json_open_array(b, process, "io");
-	for (size_t i = 0; i < p->io_count; i++)
-		if (p->io[i].requests || p->io[i].bytes)
-			add_io(b, io, report, &p->io[i]);
-	add_files(b, process, p, report->has_ledger);
+	if (report->source == SOURCE_BPF)
+		json_add_real(b, process, metrics[M_BLOCK_S].key, p->block_s);
+	add_io_rows(b, process, report, p);
+	if (report->source == SOURCE_BPF)
+		add_files(b, process, p, report->has_ledger);
 }
 
-static void add_device(struct json_builder *b, json_t *list, const struct device_report *d)
+/* Figures of a device that a source cannot know, or that are not known of this one, are null. */
+static void add_device_count(struct json_builder *b, json_t *device, enum metric metric, bool known,
+			     uint64_t count)
+{
+	if (known)
+		json_add_count(b, device, metrics[metric].key, count);
+	else
+		json_add_null(b, device, metrics[metric].key);
+}
+
+static void add_device_real(struct json_builder *b, json_t *device, enum metric metric, bool known,
+			    double value)
+{
+	if (known)
+		json_add_real(b, device, metrics[metric].key, value);
+	else
+		json_add_null(b, device, metrics[metric].key);
+}
+
+static void add_means(struct json_builder *b, json_t *device, const struct device_report *d)
+{
+	add_device_real(b, device, M_READ_MEAN_US, d->read.known, d->read.mean_ns / NS_PER_US);
+	add_device_real(b, device, M_WRITE_MEAN_US, d->write.known, d->write.mean_ns / NS_PER_US);
+	add_device_real(b, device, M_UTIL_PCT, d->busy_known, d->busy_pct);
+}
+
+static void add_device(struct json_builder *b, json_t *list, const struct device_report *d,
+		       enum sample_source source)
 {
 	json_t *device = json_open_object(b, list, NULL);
+	bool owners = source == SOURCE_BPF;
 	json_t *parents;
 
 	json_add_text(b, device, "name", d->name);
@@ -240,37 +334,30 @@ static void add_device(struct json_builder *b, json_t *list, const struct device
 	parents = json_open_array(b, device, "parents");
 	for (size_t i = 0; i < d->parent_count; i++)
 		json_append_text(b, parents, d->parents[i]);
-	json_add_count(b, device, metrics[M_REQUESTS].key, d->requests);
-	json_add_count(b, device, metrics[M_READ_BYTES].key, d->read_bytes);
-	json_add_count(b, device, metrics[M_WRITE_BYTES].key, d->write_bytes);
-	json_add_count(b, device, metrics[M_JOB_READ_BYTES].key, d->job_read_bytes);
-	json_add_count(b, device, metrics[M_JOB_WRITE_BYTES].key, d->job_write_bytes);
-	json_add_count(b, device, metrics[M_UNATTRIBUTED_READ_BYTES].key,
-		       d->unattributed_read_bytes);
-	json_add_count(b, device, metrics[M_UNATTRIBUTED_WRITE_BYTES].key,
-		       d->unattributed_write_bytes);
-	if (d->in_diskstats) {
-		json_add_count(b, device, metrics[M_DISKSTATS_READ_BYTES].key,
-			       d->diskstats_read_bytes);
-		json_add_count(b, device, metrics[M_DISKSTATS_WRITE_BYTES].key,
-			       d->diskstats_write_bytes);
-	} else {
-		json_add_null(b, device, metrics[M_DISKSTATS_READ_BYTES].key);
-		json_add_null(b, device, metrics[M_DISKSTATS_WRITE_BYTES].key);
-	}
-	if (d->coverage_known)
-		json_add_real(b, device, metrics[M_COVERAGE_PCT].key, d->coverage_pct);
-	else
-		json_add_null(b, device, metrics[M_COVERAGE_PCT].key);
+	add_device_count(b, device, M_REQUESTS, d->counted, d->requests);
+	add_device_count(b, device, M_READ_BYTES, d->counted, d->read_bytes);
+	add_device_count(b, device, M_WRITE_BYTES, d->counted, d->write_bytes);
+	add_device_count(b, device, M_JOB_READ_BYTES, owners, d->job_read_bytes);
+	add_device_count(b, device, M_JOB_WRITE_BYTES, owners, d->job_write_bytes);
+	add_device_count(b, device, M_UNATTRIBUTED_READ_BYTES, owners, d->unattributed_read_bytes);
+	add_device_count(b, device, M_UNATTRIBUTED_WRITE_BYTES, owners,
+			 d->unattributed_write_bytes);
+	add_device_count(b, device, M_DISKSTATS_READ_BYTES, d->in_diskstats,
+			 d->diskstats_read_bytes);
+	add_device_count(b, device, M_DISKSTATS_WRITE_BYTES, d->in_diskstats,
+			 d->diskstats_write_bytes);
+	add_device_real(b, device, M_COVERAGE_PCT, d->coverage_known, d->coverage_pct);
+	if (source == SOURCE_PROC)
+		add_means(b, device, d);
 }
 
-static void add_loss(struct json_builder *b, const struct loss *loss)
+static void add_loss(struct json_builder *b, const struct report *report)
 {
 	json_t *object = json_open_object(b, b->root, "loss");
 	struct loss_figure figures[LOSS_FIGURES];
+	int count = loss_figures(report->source, &report->loss, figures);
 
-	loss_figures(loss, figures);
-	for (int i = 0; i < LOSS_FIGURES; i++)
+	for (int i = 0; i < count; i++)
 		json_add_count(b, object, metrics[figures[i].metric].key, figures[i].count);
 }
 
@@ -282,6 +369,7 @@ int show_report_json(FILE *out, const struct report *report, const struct show_c
 	json_add_text(&b, b.root, "schema", "whystall.report/1");
 	add_tool(&b, context);
 	add_window(&b, report, context);
+	add_pressure(&b, report);
 	if (report->has_ledger) {
 		show_verdicts_json(&b, context->verdicts, report);
 		add_job(&b, report);
@@ -291,8 +379,8 @@ int show_report_json(FILE *out, const struct report *report, const struct show_c
 		add_process(&b, list, report, &report->processes[i], context);
 	list = json_open_array(&b, b.root, "devices");
 	for (size_t i = 0; i < report->device_count; i++)
-		add_device(&b, list, &report->devices[i]);
-	add_loss(&b, &report->loss);
+		add_device(&b, list, &report->devices[i], report->source);
+	add_loss(&b, report);
 	if (context->debug && report->has_ledger) {
 		show_debug_json(&b, report);
 		if (context->verdicts)

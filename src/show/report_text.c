@@ -46,8 +46,20 @@ static void print_latency(FILE *out, const struct latency *latency)
 		fprintf(out, " %7s", format_latency(text, sizeof(text), latency->known, ns[i]));
 }
 
-static void print_heading(FILE *out)
+static void print_bytes(FILE *out, const struct io_row *row)
 {
+	char bytes[32];
+
+	fprintf(out, "%-10s %10s\n", op_names[row->key.op],
+		bytes_format(bytes, sizeof(bytes), row->bytes));
+}
+
+static void print_heading(FILE *out, enum sample_source source)
+{
+	if (source == SOURCE_PROC) {
+		fprintf(out, "\n%-10s %10s\n", metrics[M_OP].heading, metrics[M_BYTES].heading);
+		return;
+	}
 	fprintf(out, "\n%-32s %29s   %s\n", "", "QUEUE latency (Q to D)",
 		"DEVICE latency (D to C)");
 	fprintf(out, "%-10s %-10s %9s", metrics[M_DEVICE].heading, metrics[M_OP].heading,
@@ -107,7 +119,9 @@ static void print_process(FILE *out, const struct report *report, const struct p
 		fprintf(out, " %u processes", p->threads);
 	fprintf(out, "\n");
 	for (size_t i = 0; i < p->io_count; i++)
-		if (p->io[i].requests || p->io[i].bytes)
+		if (report->source == SOURCE_PROC && p->io[i].bytes)
+			print_bytes(out, &p->io[i]);
+		else if (p->io[i].requests || p->io[i].bytes)
 			print_io(out, report, &p->io[i]);
 	for (size_t i = 0; i < p->largest_count && i < TEXT_FILES; i++)
 		print_file(out, p->largest[i]);
@@ -173,6 +187,44 @@ static void print_histograms(FILE *out, const struct report *report)
 	}
 }
 
+static void print_parents(FILE *out, const struct device_report *d)
+{
+	for (size_t i = 0; i < d->parent_count; i++)
+		fprintf(out, "%s%s", i ? ", " : "  part of ", d->parents[i]);
+}
+
+/* By the kernel's own statistics alone. */
+static void print_devices_of_proc(FILE *out, const struct report *report)
+{
+	if (!report->device_count)
+		return;
+	fprintf(out, "\n%-10s %9s %10s %10s  READ MEAN  WRITE MEAN     UTIL\n",
+		metrics[M_DEVICE].heading, metrics[M_REQUESTS].heading,
+		metrics[M_READ_BYTES].heading, metrics[M_WRITE_BYTES].heading);
+	for (size_t i = 0; i < report->device_count; i++) {
+		const struct device_report *d = &report->devices[i];
+		char read[32], written[32], read_mean[32], write_mean[32];
+
+		if (!d->counted) {
+			fprintf(out, "%-10s  went away\n", d->name);
+			continue;
+		}
+		fprintf(out, "%-10s %9" PRIu64 " %10s %10s  %9s  %10s", d->name, d->requests,
+			bytes_format(read, sizeof(read), d->read_bytes),
+			bytes_format(written, sizeof(written), d->write_bytes),
+			format_latency(read_mean, sizeof(read_mean), d->read.known,
+				       d->read.mean_ns),
+			format_latency(write_mean, sizeof(write_mean), d->write.known,
+				       d->write.mean_ns));
+		if (d->busy_known)
+			fprintf(out, "  %5.1f %%", d->busy_pct);
+		else
+			fprintf(out, "        -");
+		print_parents(out, d);
+		fprintf(out, "\n");
+	}
+}
+
 static void print_devices(FILE *out, const struct report *report)
 {
 	static const enum metric columns[] = {
@@ -201,19 +253,18 @@ static void print_devices(FILE *out, const struct report *report)
 			fprintf(out, "  %.1f %%", d->coverage_pct);
 		else
 			fprintf(out, "  -");
-		for (size_t j = 0; j < d->parent_count; j++)
-			fprintf(out, "%s%s", j ? ", " : "  part of ", d->parents[j]);
+		print_parents(out, d);
 		fprintf(out, "\n");
 	}
 }
 
-static void print_loss(FILE *out, const struct loss *loss)
+static void print_loss(FILE *out, const struct report *report)
 {
 	struct loss_figure figures[LOSS_FIGURES];
+	int count = loss_figures(report->source, &report->loss, figures);
 	bool first = true;
 
-	loss_figures(loss, figures);
-	for (int i = 0; i < LOSS_FIGURES; i++) {
+	for (int i = 0; i < count; i++) {
 		const struct metric_info *metric = &metrics[figures[i].metric];
 
 		if (!figures[i].count)
@@ -226,34 +277,84 @@ static void print_loss(FILE *out, const struct loss *loss)
 	}
 }
 
+static const double least_pressure_pct = 1;
+
+static void print_pressure(FILE *out, const struct report *report)
+{
+	bool first = true;
+
+	for (int i = 0; i < PRESSURES; i++) {
+		const struct pressure_report *p = &report->pressure[i];
+
+		if (!p->known || p->some_pct < least_pressure_pct)
+			continue;
+		fprintf(out, "%s%s %.1f %%", first ? "The host lacked: " : ", ", pressure_names[i],
+			p->some_pct);
+		if (p->full_pct >= 0.05)
+			fprintf(out, " (for all %.1f %%)", p->full_pct);
+		first = false;
+	}
+	if (!first)
+		fprintf(out, " of the time\n");
+}
+
+static bool has_io(const struct process_report *p)
+{
+	for (size_t i = 0; i < p->io_count; i++)
+		if (p->io[i].requests || p->io[i].bytes)
+			return true;
+	return false;
+}
+
+/* Each line once, in plural where it is of several. */
+static void print_silent(FILE *out, size_t processes, const char *what)
+{
+	if (processes)
+		fprintf(out, "\n%zu process%s %s\n", processes, processes == 1 ? "" : "es", what);
+}
+
+static void print_processes(FILE *out, const struct report *report, size_t processes)
+{
+	size_t with_io = 0, unknown = 0;
+
+	for (size_t i = 0; i < report->process_count; i++) {
+		const struct process_report *p = &report->processes[i];
+
+		unknown += p->pid && !p->server && !p->io_known;
+		if (!has_io(p))
+			continue;
+		if (!with_io++)
+			print_heading(out, report->source);
+		print_process(out, report, p);
+	}
+	print_silent(out, processes > with_io + unknown ? processes - with_io - unknown : 0,
+		     "without block I/O");
+	print_silent(out, unknown, "whose block I/O is not known: /proc/PID/io may not be read");
+}
+
 int show_report_text(FILE *out, const struct report *report, const struct show_context *context)
 {
-	size_t with_io = 0, processes = 0;
+	size_t processes = 0;
 	char text[32];
 	int err = 0;
 
-	for (size_t i = 0; i < report->process_count; i++) {
-		with_io += report->processes[i].io_count != 0;
+	for (size_t i = 0; i < report->process_count; i++)
 		processes += report->processes[i].pid != 0 && !report->processes[i].server;
-	}
 	fprintf(out, "%.1f s, %zu process%s, %s of block I/O (source: %s)\n", report->seconds,
 		processes, processes == 1 ? "" : "es",
 		bytes_format(text, sizeof(text), report->job_bytes), context->source);
+	print_pressure(out, report);
 	if (report->has_ledger)
 		show_verdicts_text(out, context->verdicts, report);
-	if (with_io)
-		print_heading(out);
-	for (size_t i = 0; i < report->process_count; i++)
-		if (report->processes[i].io_count)
-			print_process(out, report, &report->processes[i]);
-	if (processes > with_io)
-		fprintf(out, "\n%zu process%s without block I/O\n", processes - with_io,
-			processes - with_io == 1 ? "" : "es");
+	print_processes(out, report, processes);
 	if (report->has_ledger)
 		err = show_ledger_text(out, report, context->threads);
 	print_histograms(out, report);
-	print_devices(out, report);
-	print_loss(out, &report->loss);
+	if (report->source == SOURCE_PROC)
+		print_devices_of_proc(out, report);
+	else
+		print_devices(out, report);
+	print_loss(out, report);
 	if (context->debug && report->has_ledger) {
 		show_debug_text(out, report);
 		if (context->verdicts)

@@ -59,14 +59,16 @@ struct latency_figure {
 };
 
 /* The counters of a loss, likewise. */
-enum { LOSS_FIGURES = 9 };
+enum { LOSS_FIGURES = 9, LOSS_FIGURES_OF_PROC = 2 };
 
 struct loss_figure {
 	unsigned int metric;
 	uint64_t count;
 };
 
-void loss_figures(const struct loss *loss, struct loss_figure figures[LOSS_FIGURES]);
+/* Those that a source can have; returns how many. */
+int loss_figures(enum sample_source source, const struct loss *loss,
+		 struct loss_figure figures[LOSS_FIGURES]);
 
 void latency_figures(const struct latency *latency, struct latency_figure figures[LATENCY_FIGURES]);
 

@@ -22,20 +22,28 @@ void latency_figures(const struct latency *latency, struct latency_figure figure
 		figures[i] = all[i];
 }
 
-void loss_figures(const struct loss *loss, struct loss_figure figures[LOSS_FIGURES])
+int loss_figures(enum sample_source source, const struct loss *loss,
+		 struct loss_figure figures[LOSS_FIGURES])
 {
+	const struct loss_figure of_proc[LOSS_FIGURES_OF_PROC] = {
+		{ M_LOSS_PROCESSES_DROPPED, loss->processes_dropped },
+		{ M_LOSS_THREADS_DROPPED, loss->threads_dropped },
+	};
 	const struct loss_figure all[LOSS_FIGURES] = {
 		{ M_LOSS_REQUESTS_UNTRACKED, loss->requests_untracked },
 		{ M_LOSS_COMPLETIONS_UNMATCHED, loss->completions_unmatched },
 		{ M_LOSS_EVENTS_MISSED, loss->events_missed },
-		{ M_LOSS_PROCESSES_DROPPED, loss->processes_dropped },
-		{ M_LOSS_THREADS_DROPPED, loss->threads_dropped },
+		of_proc[0],
+		of_proc[1],
 		{ M_LOSS_DIRTIERS_UNKNOWN, loss->dirtiers_unknown },
 		{ M_LOSS_EDGES_DROPPED, loss->edges_dropped },
 		{ M_LOSS_FILES_DROPPED, loss->files_dropped },
 		{ M_LOSS_KEYS_FOLDED, loss->keys_folded },
 	};
 
-	for (int i = 0; i < LOSS_FIGURES; i++)
-		figures[i] = all[i];
+	int count = source == SOURCE_PROC ? LOSS_FIGURES_OF_PROC : LOSS_FIGURES;
+
+	for (int i = 0; i < count; i++)
+		figures[i] = source == SOURCE_PROC ? of_proc[i] : all[i];
+	return count;
 }

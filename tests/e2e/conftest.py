@@ -76,6 +76,13 @@ def whystall_both(request, whystall):
     return whystall
 
 
+@pytest.fixture(scope="session")
+def rootless():
+    """Skips where the program has no rootless source yet."""
+    if "--no-bpf" not in helpers.run("--help").stdout:
+        pytest.skip("this build has no rootless source")
+
+
 @pytest.fixture
 def spawn(cleanup):
     def start(*command, **options):

@@ -17,6 +17,7 @@ def test_json(traceable):
     data = json.loads(result.stdout)
     assert data["schema"] == "whystall.doctor/1"
     assert data["works"] is True
+    assert data["sources"] == {"bpf": True, "proc": True}
     assert data["kernel"] == platform.release()
     assert data["checks"]
     for check in data["checks"]:
@@ -68,12 +69,24 @@ def test_not_root(traceable, public_folder):
         ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", binary, "doctor", "-O", "json"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/", text=True, check=False,
         env=helpers.environment(), timeout=helpers.PATIENCE_S)
-    assert done.returncode == 77, done
+    assert done.returncode == 0, done
     data = json.loads(done.stdout)
-    assert data["works"] is False
+    assert data["works"] is True
+    assert data["sources"] == {"bpf": False, "proc": True}
     failed = [check for check in data["checks"] if check["needed"] and not check["ok"]]
     assert failed and all(check["remedy"] for check in failed)
     assert any("sudo" in check["remedy"] for check in failed)
+
+
+def test_nothing_works(traceable):
+    """No BPF, and a /proc of another PID namespace."""
+    done = subprocess.run(["unshare", "--pid", "--fork", *helpers.workload("refuse"), "bpf",
+                           helpers.WHYSTALL, "doctor", "-O", "json"],
+                          stdout=subprocess.PIPE, text=True, check=False, timeout=helpers.PATIENCE_S)
+    assert done.returncode == 77, done
+    data = json.loads(done.stdout)
+    assert data["works"] is False
+    assert data["sources"] == {"bpf": False, "proc": False}
 
 
 def test_full_disk(traceable):

@@ -69,6 +69,20 @@ def test_runs_as_the_calling_user(whystall, public_folder):
     assert int(capabilities.split()[1], 16) == 0
 
 
+def test_groups_of_a_user_that_no_file_knows(whystall, public_folder):
+    """As with a directory service: those of the process below which whystall runs, a shell that called sudo."""
+    nobody_knows = 1999999
+    script = "import subprocess, sys; sys.exit(subprocess.call(sys.argv[1:]))"
+    shell = ["setpriv", f"--ruid={nobody_knows}", "--euid=0", "--rgid=12", "--egid=0", "--groups=12,4711,4712",
+             "/usr/bin/python3", "-c", script]
+    sudo = ["setpriv", "--reuid=0", "--regid=0", "--clear-groups"]
+    done = subprocess.run(
+        [*shell, *sudo, helpers.WHYSTALL, "-q", "-o", "/dev/null", "--", "id", "-G"], stdout=subprocess.PIPE,
+        stdin=subprocess.DEVNULL, text=True, check=True, cwd=public_folder, timeout=helpers.PATIENCE_S,
+        env=helpers.environment({"SUDO_UID": str(nobody_knows), "SUDO_GID": "12"}))
+    assert set(map(int, done.stdout.split())) == {12, 4711, 4712}
+
+
 def test_program_inherits_nothing_of_the_tracer(whystall):
     """No BPF descriptor, no blocked or ignored signal."""
     script = "ls /proc/self/fd; grep -E 'SigBlk|SigIgn' /proc/self/status"

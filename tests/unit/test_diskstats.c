@@ -60,9 +60,15 @@ static void test_what_is_no_line(void **unused)
 		  "8 0 sda 1 2 3\n"
 		  "x y sda 10 1 200 5 20 2 400 6 0 77 80\n"
 		  "8 0 ../../etc 10 1 200 5 20 2 400 6 0 77 80\n"
-		  "8 0 sda 10 1 200 5 20 2 400 6 0 77 80",
+		  "8 0 sda 10 1 200 5 20 2 400 6 0 77 -80\n"
+		  "8 0 sda 10 1 200 5 20 2 400 6 0 77 18446744073709551616\n"
+		  "8 0 sda 10 1 200 5 20 2 400 6 0 77\n"
+		  "8 0 sda 10 1 200 5 20 2 400 6 0 77 80 4 x\n"
+		  "8 0 sda 10 1 200 5 20 2 400 6 0 77 80\n"
+		  "8 16 sdb 10 1 200 5 20 2 400 6 0 77 8",
 		  &sample);
 	assert_int_equal(sample.disk_count, 1);
+	assert_int_equal(sample.disks[0].device, device_number(8, 0));
 	sample_free(&sample);
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/units.h"
+#include "collect/limits.h"
 #include "show/words.h"
 
 enum { TRAINER = 100 };
@@ -215,13 +216,31 @@ static void test_other_classes(void **unused)
 	assert_int_equal(b.evidence.count, 1);
 }
 
+static void test_held_back(void **unused)
+{
+	struct limits limits = { .pid = TRAINER,
+				 .held_back_known = true,
+				 .held_back_ns = 12ULL * NS_PER_S,
+				 .held_back_before_ns = 10ULL * NS_PER_S };
+	struct built b;
+
+	(void)unused;
+	build(&b, "/data/a");
+	assert_false(says(&b, "quota"));
+	b.report.limits = &limits;
+	b.report.limits_count = 1;
+	assert_true(says(&b, "used up its quota of processor time, and was held back for 2.0 s"));
+	limits.held_back_before_ns = 12ULL * NS_PER_S;
+	assert_false(says(&b, "quota"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_storage),        cmocka_unit_test(test_hostile_names),
-		cmocka_unit_test(test_many_producers), cmocka_unit_test(test_startup),
-		cmocka_unit_test(test_intervals),      cmocka_unit_test(test_share_not_known),
-		cmocka_unit_test(test_other_classes),
+		cmocka_unit_test(test_held_back),       cmocka_unit_test(test_storage),
+		cmocka_unit_test(test_hostile_names),   cmocka_unit_test(test_many_producers),
+		cmocka_unit_test(test_startup),         cmocka_unit_test(test_intervals),
+		cmocka_unit_test(test_share_not_known), cmocka_unit_test(test_other_classes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

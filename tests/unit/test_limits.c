@@ -79,6 +79,29 @@ static void test_processors(void **unused)
 	assert_float_equal(found().cpus, 1.5, 1e-9);
 }
 
+/* How long a quota was used up, in microseconds or, in version 1, nanoseconds; not where there is no quota. */
+static void test_held_back(void **unused)
+{
+	(void)unused;
+	tree_remove();
+	begin(NULL);
+	tree_file("/sys/fs/cgroup/cpu/a/b/cpu.stat",
+		  "nr_periods 5\nnr_throttled 1\nthrottled_time 7\n");
+	assert_false(found().held_back_known);
+	tree_file("/sys/fs/cgroup/cpu/a/cpu.cfs_quota_us", "250000\n");
+	tree_file("/sys/fs/cgroup/cpu/a/cpu.cfs_period_us", "100000\n");
+	assert_false(found().held_back_known);
+	tree_file("/sys/fs/cgroup/cpu/a/cpu.stat",
+		  "nr_periods 5\nnr_throttled 1\nthrottled_time 3000\n");
+	assert_true(found().held_back_known);
+	assert_int_equal(found().held_back_ns, 3000);
+	tree_remove();
+	begin(NULL);
+	tree_file("/sys/fs/cgroup/unified/job/cpu.max", "150000 100000\n");
+	tree_file("/sys/fs/cgroup/unified/job/cpu.stat", "usage_usec 9\nthrottled_usec 4\n");
+	assert_int_equal(found().held_back_ns, 4000);
+}
+
 static void test_devices(void **unused)
 {
 	struct limits limits;
@@ -205,6 +228,7 @@ int main(void)
 		cmocka_unit_test(test_lists),      cmocka_unit_test(test_nothing_is_limited),
 		cmocka_unit_test(test_processors), cmocka_unit_test(test_devices),
 		cmocka_unit_test(test_memory),     cmocka_unit_test(test_strange_files),
+		cmocka_unit_test(test_held_back),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);

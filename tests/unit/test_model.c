@@ -224,7 +224,7 @@ static void test_rates(void **unused)
 	assert_int_equal(totals_build(&before, &from, false), 0);
 	assert_int_equal(totals_build(&now, &to, false), 0);
 
-	rates_build(&rates, 0, &from, &before, &to, &now);
+	assert_int_equal(rates_build(&rates, 0, &from, &before, &to, &now), 0);
 	assert_string_equal(rates.name, "total");
 	assert_true(rates.read_mb_s == 3);
 	assert_true(rates.write_mb_s == 0);
@@ -234,10 +234,10 @@ static void test_rates(void **unused)
 
 	/* Everybody's, and a device without any. */
 	assert_int_equal(totals_build(&now, &to, true), 0);
-	rates_build(&rates, DISK, &from, &before, &to, &now);
+	assert_int_equal(rates_build(&rates, DISK, &from, &before, &to, &now), 0);
 	assert_string_equal(rates.name, "disk8");
 	assert_true(rates.write_mb_s == 1);
-	rates_build(&rates, OTHER_DISK, &from, &before, &to, &now);
+	assert_int_equal(rates_build(&rates, OTHER_DISK, &from, &before, &to, &now), 0);
 	assert_true(rates.read_mb_s == 0 && !rates.read.known && !rates.busy_known);
 	totals_free(&before);
 	totals_free(&now);
@@ -287,9 +287,9 @@ static void test_stack_counts_once(void **unused)
 
 	assert_int_equal(totals_build(&before, &from, true), 0);
 	assert_int_equal(totals_build(&now, &to, true), 0);
-	rates_build(&rates, 0, &from, &before, &to, &now);
+	assert_int_equal(rates_build(&rates, 0, &from, &before, &to, &now), 0);
 	assert_true(rates.read_mb_s == 0.001);
-	rates_build(&rates, DISK, &from, &before, &to, &now);
+	assert_int_equal(rates_build(&rates, DISK, &from, &before, &to, &now), 0);
 	assert_true(rates.read_mb_s == 0.0015);
 	totals_free(&before);
 	totals_free(&now);
@@ -339,9 +339,30 @@ static void test_files(void **unused)
 	sample_free(&to);
 }
 
+/* Of ten seconds; what a kernel does not tell is not known. */
+static void test_pressure(void **unused)
+{
+	struct sample from = { .mono_ns = 0 }, to = { .mono_ns = 10ULL * NS_PER_S };
+	struct device_choices all = { 0 };
+	struct report report;
+
+	(void)unused;
+	from.pressure[PRESSURE_IO] = (struct pressure_sample){ true, 1000000, 500000 };
+	to.pressure[PRESSURE_IO] = (struct pressure_sample){ true, 3500000, 1000000 };
+	to.pressure[PRESSURE_CPU] = (struct pressure_sample){ true, 5, 5 };
+	assert_int_equal(report_build(&report, &from, &to, false, &all), 0);
+	assert_true(report.pressure[PRESSURE_IO].known);
+	assert_float_equal(report.pressure[PRESSURE_IO].some_pct, 25, 1e-9);
+	assert_float_equal(report.pressure[PRESSURE_IO].full_pct, 5, 1e-9);
+	assert_false(report.pressure[PRESSURE_CPU].known);
+	assert_false(report.pressure[PRESSURE_MEMORY].known);
+	report_free(&report);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_pressure),
 		cmocka_unit_test(test_stack_counts_once),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_delta_of_counters),

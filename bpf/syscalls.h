@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
-/* What each system call may wait for, by the names that the kernel's headers give to their numbers. */
-#ifndef WHYSTALL_SYSCALLS_BPF_H
-#define WHYSTALL_SYSCALLS_BPF_H
+/*
+ * What each system call may wait for, by the names that the kernel's headers give to their numbers. Beside abi.h the only
+ * header for both sides: a table, and no dependencies.
+ */
+#ifndef WHYSTALL_SYSCALLS_H
+#define WHYSTALL_SYSCALLS_H
 
-#ifdef __TARGET_ARCH_x86
+#if defined(__TARGET_ARCH_x86) || defined(__x86_64__)
 #include <asm/unistd_64.h>
 #else
 #include <asm/bitsperlong.h>
