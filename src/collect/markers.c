@@ -16,6 +16,7 @@
 #include "base/units.h"
 #include "collect/apart.h"
 #include "collect/elf_symbol.h"
+#include "collect/framework.h"
 #include "collect/mapped.h"
 #include "collect/procfs.h"
 #include "collect/uprobe.h"
@@ -52,19 +53,6 @@ enum {
 	MAX_LIBRARIES = 64, /* a bit each in struct look */
 	MAX_FUNCTIONS = APART_MAX_FDS / 2,
 	MAX_FAILURES = 1024,
-};
-
-static const struct {
-	const char *file; /* a glob for its name */
-	unsigned int framework;
-} frameworks[] = {
-	{ "libpython*", FRAMEWORK_PYTHON },
-	{ "python*", FRAMEWORK_PYTHON },
-	{ "libtorch_python*", FRAMEWORK_PYTORCH },
-	{ "libtorch_cpu*", FRAMEWORK_PYTORCH },
-	{ "libtensorflow_*", FRAMEWORK_TENSORFLOW },
-	{ "_pywrap_tensorflow_internal*", FRAMEWORK_TENSORFLOW },
-	{ "libdali*", FRAMEWORK_DALI },
 };
 
 /*
@@ -476,9 +464,7 @@ static bool look_at_file(void *context, const struct mapped *mapped)
 
 	looking->files = add_to_sum(looking->files, &mapped->start, sizeof(mapped->start));
 	looking->files = add_to_sum(looking->files, &mapped->inode, sizeof(mapped->inode));
-	for (size_t i = 0; i < sizeof(frameworks) / sizeof(frameworks[0]); i++)
-		if (fnmatch(frameworks[i].file, mapped->name, 0) == 0)
-			looking->frameworks |= frameworks[i].framework;
+	looking->frameworks |= framework_of_file(mapped->name);
 	for (size_t i = 0; i < markers->row_count; i++) {
 		const struct marker *row = &markers->rows[i];
 

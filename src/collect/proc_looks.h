@@ -19,6 +19,9 @@ int proc_looks_take(struct proc_looks *looks, uint64_t now_ns);
 /* After proc_job_refresh(): give the time that it left to be given to states. Returns 0 or -ENOMEM. */
 int proc_looks_share(struct proc_looks *looks, uint64_t now_ns);
 
+/* What this process has mapped, by its place: enum framework, a bit each; looked for when times are shared out. */
+unsigned int proc_looks_frameworks(const struct proc_looks *looks, size_t process);
+
 /* NULL is allowed. */
 void proc_looks_free(struct proc_looks *looks);
 

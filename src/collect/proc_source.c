@@ -169,6 +169,8 @@ int proc_source_read_threads(struct proc_source *source, struct sample *sample, 
 	sample->looks = source->looks;
 	sample->threads_ns = sample->mono_ns;
 	err = proc_job_copy(&source->job, sample);
+	for (size_t i = 0; !err && i < sample->owner_count; i++)
+		sample->owners[i].frameworks = proc_looks_frameworks(source->taken, i);
 	return err ? fault_set(fault, err, "out of memory") : 0;
 }
 

@@ -41,8 +41,10 @@ static void write_stat(const char *path, const struct made *made)
 	char text[512];
 
 	snprintf(text, sizeof(text),
-		 "%d (%s) %c %d 1 1 0 -1 4194304 1 0 0 0 7 3 0 0 20 0 %u 0 %llu 0 0\n", made->pid,
-		 made->comm, made->state, made->ppid, made->threads, made->start_s * 100);
+		 "%d (%s) %c %d 1 1 0 -1 4194304 1 0 0 0 7 3 0 0 20 0 %u 0 %llu 0 0 0 0 0 0 0 "
+		 "0 0 0 0 0 0 0 0 17 0 0 0 0 0 0\n",
+		 made->pid, made->comm, made->state, made->ppid, made->threads,
+		 made->start_s * 100);
 	tree_file(path, text);
 }
 
