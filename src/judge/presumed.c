@@ -21,7 +21,10 @@ static const double least_own =
 static const double most_asleep = 0.5; /* of its life: one that goes by the clock makes nothing */
 static const double most_in_waits =
 	0.7; /* of what chance would have it do while the trainer waits */
-static const double always_reading = 0.9; /* of the time */
+static const double least_locked =
+	0.3; /* of the loop's waits, for those who wait for one another */
+static const double least_engaged = 0.9, most_at_once = 1.1; /* likewise */
+static const double always_reading = 0.9;                    /* of the time */
 
 /* What a thread is presumed to do. */
 enum deed {
@@ -321,6 +324,8 @@ int presumed_find(struct presumed **presumed, const struct loop *seen, pid_t tra
 struct shares {
 	double makers_s, others_s;
 	size_t makers, others;
+	size_t locked,
+		idle; /* of the makers: that waited for locks meanwhile, that did something else */
 };
 
 /* A part of the run, thread by thread. */
@@ -328,6 +333,8 @@ struct building {
 	const struct presumed *plan;
 	struct loop *view;
 	const struct loop_thread *loop; /* whose edges are made */
+	double clock_s;
+	bool contended; /* those who make its input wait for one another */
 	struct shares shares;
 };
 
@@ -353,11 +360,13 @@ static double weight_s(enum deed deed, const struct loop_thread *t)
 static void add_share(struct building *b, const struct loop_thread *t)
 {
 	enum deed deed = deed_of(b, t);
-	double s = weight_s(deed, t);
+	double s = weight_s(deed, t), locked_s = class_s(&t->waiting, LEDGER_LOCK);
 
 	if (makes_input(deed)) {
 		b->shares.makers_s += s;
 		b->shares.makers++;
+		b->shares.locked += locked_s >= least_locked * b->clock_s;
+		b->shares.idle += s + locked_s < least_engaged * b->clock_s;
 	} else if (deed != DEED_NONE && deed != DEED_LOOP) {
 		b->shares.others_s += s;
 		b->shares.others++;
@@ -435,21 +444,66 @@ static void add_edges(struct building *b, const struct loop_thread *t)
 				looks_of(b->view, waits_s(&t->all)));
 	edge->ns[EDGE_IPC] = ledger_class_ns(&t->all, LEDGER_IPC) - t->all.ns[LEDGER_SEND];
 	edge->ns[EDGE_SEND] = t->all.ns[LEDGER_SEND];
-	edge->ns[EDGE_LOCK] = t->all.ns[LEDGER_LOCK];
+	edge->ns[EDGE_LOCK] = b->contended && makes_input(deed) ? 0 : t->all.ns[LEDGER_LOCK];
+}
+
+/*
+ * While the loop waits, one of those who make its input works at a time, and all others wait for a lock: each other's. Which one
+ * has it is not known; each waits for the next.
+ */
+static bool is_contended(const struct building *b)
+{
+	const struct shares *s = &b->shares;
+
+	return s->locked >= 2 && s->locked == s->makers && !s->idle &&
+	       s->makers_s <= most_at_once * b->clock_s &&
+	       s->makers_s >= least_engaged * b->clock_s;
+}
+
+static void add_lock(struct building *b, const struct loop_thread *wakee,
+		     const struct loop_thread *waker)
+{
+	uint64_t waits = looks_of(b->view, class_s(&wakee->all, LEDGER_LOCK));
+
+	add_edge(b, wakee, waker, waits)->ns[EDGE_LOCK] = wakee->all.ns[LEDGER_LOCK];
+}
+
+static void add_locks(struct building *b)
+{
+	const struct loop *view = b->view;
+	const struct loop_thread *first = NULL, *last = NULL;
+
+	for (size_t i = 0; i < view->thread_count; i++) {
+		const struct loop_thread *t = &view->threads[i];
+
+		if (!makes_input(deed_of(b, t)))
+			continue;
+		if (last)
+			add_lock(b, last, t);
+		first = first ? first : t;
+		last = t;
+	}
+	if (last && last != first)
+		add_lock(b, last, first);
 }
 
 static void add_edges_of(struct building *b, const struct loop_thread *loop)
 {
 	const struct loop *view = b->view;
+	const struct loop_process *p = loop_find_process(view, loop->pid);
 
 	b->loop = loop;
 	b->shares = (struct shares){ 0 };
-	if (deed_of(b, loop) != DEED_LOOP)
+	if (!p || deed_of(b, loop) != DEED_LOOP)
 		return;
+	b->clock_s = duration_seconds(p->clock_ns);
 	for (size_t i = 0; i < view->thread_count; i++)
 		add_share(b, &view->threads[i]);
+	b->contended = is_contended(b);
 	for (size_t i = 0; i < view->thread_count; i++)
 		add_edges(b, &view->threads[i]);
+	if (b->contended)
+		add_locks(b);
 }
 
 static int by_pair(const void *a, const void *b)
@@ -466,7 +520,7 @@ int presumed_view(struct loop *view, const struct loop *part, const struct presu
 		return 0;
 	view->edge_count = 0;
 	/* A thread works for one loop at most. */
-	view->edges = calloc(2 * view->thread_count + 1, sizeof(*view->edges));
+	view->edges = calloc(3 * view->thread_count + 1, sizeof(*view->edges));
 	if (!view->edges)
 		return -ENOMEM;
 	for (size_t i = 0; i < view->thread_count; i++)

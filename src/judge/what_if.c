@@ -396,6 +396,8 @@ static enum what_if_untold doubt(const struct teller *t, enum what_if_change cha
 
 	if (change != CHANGE_CPU && change != CHANGE_LOCK && change != CHANGE_PREFETCH && !more)
 		return UNTOLD_REASONS;
+	if (v->looks && (change == CHANGE_LOCK || change == CHANGE_PREFETCH))
+		return UNTOLD_BPF;
 	if (more && !v->workers)
 		return UNTOLD_NOBODY;
 	if ((more || change == CHANGE_CPU) && m->locked > much_locked)

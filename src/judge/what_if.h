@@ -47,6 +47,7 @@ enum what_if_untold {
 	UNTOLD_QUEUED, /* workers wait for processors already */
 	UNTOLD_POOL,   /* how many of a pool's threads are in use is not known */
 	UNTOLD_NOBODY, /* no workers are seen */
+	UNTOLD_BPF,    /* without BPF who waits for whom is only presumed */
 	UNTOLD_REASONS,
 };
 

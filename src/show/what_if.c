@@ -37,6 +37,7 @@ static const char *const untold_words[UNTOLD_REASONS] = {
 	[UNTOLD_QUEUED] = "workers wait for processors already",
 	[UNTOLD_POOL] = "how many of the pool's threads are in use is not known",
 	[UNTOLD_NOBODY] = "no workers are seen",
+	[UNTOLD_BPF] = "without BPF it is not seen who waits for whom",
 };
 
 static void describe_change(char *text, size_t size, const struct what_if *w,

@@ -154,6 +154,31 @@ static void test_helpers(void **unused)
 	check_unknown(&b, REASON_OWN_CPU);
 }
 
+/* One at a time works, and the others wait for the lock that it has; of a pool one waits for work at a pipe. */
+static void check_locked(unsigned int class, enum verdict_class expected)
+{
+	struct verdict v;
+	struct built b;
+
+	begin(&b);
+	add_trainer(&b, LEDGER_IPC, 0.8);
+	for (int i = 0; i < 4; i++) {
+		struct loop_thread *t = add(&b, WORKER + i, TRAINER);
+
+		spend(t, LEDGER_STORAGE_READ, 0.25, 0.2);
+		spend(t, i ? LEDGER_LOCK : class, 0.75, 0.6);
+	}
+	v = check(&b, expected);
+	assert_int_equal(v.confidence, CONFIDENCE_LOW);
+}
+
+static void test_locked(void **unused)
+{
+	(void)unused;
+	check_locked(LEDGER_LOCK, CLASS_LOCK);
+	check_locked(LEDGER_IPC, CLASS_STORAGE);
+}
+
 /* Its ranks work for themselves; one whose libraries are only its children's trains nothing. */
 static void check_launcher(unsigned int class, unsigned int frameworks, double busy)
 {
@@ -378,6 +403,7 @@ int main(void)
 		cmocka_unit_test(test_starved),
 		cmocka_unit_test(test_fed),
 		cmocka_unit_test(test_helpers),
+		cmocka_unit_test(test_locked),
 		cmocka_unit_test(test_launchers),
 		cmocka_unit_test(test_start_is_no_loop),
 		cmocka_unit_test(test_threads_that_read),
