@@ -12,8 +12,9 @@
 #include "base/order.h"
 #include "base/text.h"
 #include "collect/glob.h"
+#include "collect/proc_bytes.h"
 #include "collect/proc_files.h"
-#include "collect/proc_usage.h"
+#include "collect/proc_threads.h"
 #include "collect/procfs.h"
 
 static const uint64_t pf_kthread = 0x00200000; /* include/linux/sched.h */
@@ -54,8 +55,6 @@ int proc_job_open(struct proc_job *job, const struct proc_job_options *options, 
 		job->processes[i].owner.kind = OWNER_FIXED;
 	return 0;
 }
-
-/* --- PIDs of the host --- */
 
 static void know(struct proc_known *known, pid_t pid)
 {
@@ -111,8 +110,6 @@ static uint32_t find_member(const struct proc_job *job, pid_t pid)
 
 	return known ? known->member : 0;
 }
-
-/* --- members --- */
 
 static int read_stat(struct proc_job *job, struct proc_process *p, struct proc_stat *stat)
 {
@@ -219,8 +216,6 @@ static void look_at_member(struct proc_job *job, struct proc_process *p)
 	p->parent = parent != (uint32_t)(p - job->processes) ? parent : 0;
 }
 
-/* --- places --- */
-
 static void forget_thread(struct proc_job *job, struct proc_thread *t)
 {
 	struct thread *ledger = &t->ledger;
@@ -293,8 +288,6 @@ static struct proc_process *take_process(struct proc_job *job)
 	job->process_count++;
 	return &job->processes[i];
 }
-
-/* --- who belongs --- */
 
 /* A process that may belong to the job. */
 struct candidate {
@@ -458,8 +451,6 @@ static int find_members(struct proc_job *job)
 	return err;
 }
 
-/* --- a round --- */
-
 static int list_cgroup(struct proc_job *job)
 {
 	char path[PATH_MAX];
@@ -489,9 +480,9 @@ int proc_job_refresh(struct proc_job *job, uint64_t mono_ns, uint64_t boot_ns, s
 	if (!err)
 		err = find_members(job);
 	if (!err && job->with_threads)
-		err = proc_usage_threads(job, mono_ns, boot_ns);
+		err = proc_threads_read(job, mono_ns, boot_ns);
 	if (!err)
-		err = proc_usage_bytes(job);
+		err = proc_bytes_read(job);
 	for (size_t i = OWNER_FIRST; !job->found && i < job->process_count; i++)
 		job->found = job->processes[i].owner.kind == OWNER_PROCESS &&
 			     job->processes[i].life == PROC_ALIVE;
@@ -531,8 +522,6 @@ bool proc_job_alive(struct proc_job *job)
 	}
 	return false;
 }
-
-/* --- samples --- */
 
 static int copy_bytes(struct sample *sample, size_t place, enum io_op op, uint64_t bytes)
 {

@@ -82,7 +82,7 @@ def rootless(dropped, public_folder, cleanup, monkeypatch):
 def data(public_folder):
     """A file that nobody may read, on a disk."""
     path = public_folder / "data"
-    path.write_bytes(os.urandom(1024 * BLOCK))
+    path.write_bytes(os.urandom(4096 * BLOCK))
     path.chmod(0o644)
     if not helpers.disk_of(path):
         pytest.skip("temporary files lie on no block device")
