@@ -454,7 +454,7 @@ static bool is_contended(const struct building *b)
 {
 	const struct shares *s = &b->shares;
 
-	return s->locked >= 2 && s->locked == s->makers && !s->idle &&
+	return b->clock_s > LEAST_BUSY * wall_s(b->view) && s->locked >= 2 && s->locked == s->makers && !s->idle &&
 	       s->makers_s <= most_at_once * b->clock_s &&
 	       s->makers_s >= least_engaged * b->clock_s;
 }
