@@ -149,12 +149,11 @@ static void choose_loops(struct presumed *plan)
 	choose_other_loops(plan);
 }
 
-/* Again and again, and not by the clock; what it makes is no output. */
+/* Again and again, and not by the clock. */
 static bool is_at_work(const struct presumed *plan, const struct loop_thread *t)
 {
 	return runs(t, WORKER_RUNS) && busy_s(&t->all) >= least_work * wall_s(plan->seen) &&
-	       class_s(&t->all, LEDGER_SLEEP) < most_asleep * lived_s(t) &&
-	       writing_s(&t->all) <= busy_s(&t->all) / 2;
+	       class_s(&t->all, LEDGER_SLEEP) < most_asleep * lived_s(t);
 }
 
 static void find_workers(struct presumed *plan)
@@ -223,7 +222,7 @@ static int find_bosses(struct presumed *plan)
 	return 0;
 }
 
-/* Of a process that works for another one: its threads that work, or else the first one. */
+/* Of a process that works for another one: its first thread, and others that work much; what one makes that writes is no input. */
 static enum deed deed_of_worker(const struct presumed *plan, const struct loop_thread *t)
 {
 	double least = t->tid == t->pid ? 0 : LEAST_BUSY * wall_s(plan->seen);
@@ -455,7 +454,7 @@ static bool is_contended(const struct building *b)
 {
 	const struct shares *s = &b->shares;
 
-	return s->locked >= 2 && s->locked == s->makers && !s->idle &&
+	return b->clock_s > LEAST_BUSY * wall_s(b->view) && s->locked >= 2 && s->locked == s->makers && !s->idle &&
 	       s->makers_s <= most_at_once * b->clock_s &&
 	       s->makers_s >= least_engaged * b->clock_s;
 }

@@ -214,6 +214,9 @@ static void test_other_classes(void **unused)
 	memset(b.verdict.blame_pct, 0, sizeof(b.verdict.blame_pct));
 	assert_true(says(&b, "trainer waited 0.10 of 4.73 s (2.1 %) for input"));
 	assert_int_equal(b.evidence.count, 1);
+	b.verdict.looks = 400;
+	b.verdict.uncertainty_pct = 3;
+	assert_true(says(&b, "sampled 400 times: 2 % is between 0 and 5 %"));
 }
 
 static void test_held_back(void **unused)

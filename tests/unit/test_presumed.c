@@ -110,25 +110,28 @@ static void test_starved(void **unused)
 }
 
 /* The queue is full: who makes its input waits for room in it, or to be asked. */
-static void check_fed(unsigned int class)
+static void check_fed(unsigned int class, double waits_s)
 {
 	struct built b;
-	struct loop_thread *t;
 
 	begin(&b);
-	add_trainer(&b, LEDGER_IPC, 0.01);
-	t = add(&b, WORKER, TRAINER);
-	spend(t, LEDGER_STORAGE_READ, 0.2, 0);
-	spend(t, class, 0.8, 0.01);
+	add_trainer(&b, LEDGER_IPC, waits_s);
+	for (int i = 0; i < 2; i++) {
+		struct loop_thread *t = add(&b, WORKER + i, TRAINER);
+
+		spend(t, LEDGER_STORAGE_READ, 0.2, 0);
+		spend(t, class, 0.8, waits_s);
+	}
 	assert_int_equal(check(&b, CLASS_NOT_INPUT_BOUND).confidence, CONFIDENCE_MEDIUM);
 }
 
 static void test_fed(void **unused)
 {
 	(void)unused;
-	check_fed(LEDGER_LOCK);
-	check_fed(LEDGER_SEND);
-	check_fed(LEDGER_IPC);
+	check_fed(LEDGER_LOCK, 0.01);
+	check_fed(LEDGER_SEND, 0.01);
+	check_fed(LEDGER_IPC, 0.01);
+	check_fed(LEDGER_LOCK, 0);
 }
 
 /* Children that make nothing: one that only waits, one that goes by the clock, one that writes. */
@@ -154,8 +157,8 @@ static void test_helpers(void **unused)
 	check_unknown(&b, REASON_OWN_CPU);
 }
 
-/* One at a time works, and the others wait for the lock that it has; of a pool one waits for work at a pipe. */
-static void check_locked(unsigned int class, enum verdict_class expected)
+/* One at a time works, and the others wait for the lock that it has; in a pool they also wait for work, at a pipe. */
+static void check_locked(double idle_s, enum verdict_class expected)
 {
 	struct verdict v;
 	struct built b;
@@ -166,7 +169,8 @@ static void check_locked(unsigned int class, enum verdict_class expected)
 		struct loop_thread *t = add(&b, WORKER + i, TRAINER);
 
 		spend(t, LEDGER_STORAGE_READ, 0.25, 0.2);
-		spend(t, i ? LEDGER_LOCK : class, 0.75, 0.6);
+		spend(t, LEDGER_LOCK, 0.75 - idle_s, 0.6 - idle_s);
+		spend(t, LEDGER_IPC, idle_s, idle_s);
 	}
 	v = check(&b, expected);
 	assert_int_equal(v.confidence, CONFIDENCE_LOW);
@@ -175,8 +179,8 @@ static void check_locked(unsigned int class, enum verdict_class expected)
 static void test_locked(void **unused)
 {
 	(void)unused;
-	check_locked(LEDGER_LOCK, CLASS_LOCK);
-	check_locked(LEDGER_IPC, CLASS_STORAGE);
+	check_locked(0, CLASS_LOCK);
+	check_locked(0.2, CLASS_STORAGE);
 }
 
 /* Its ranks work for themselves; one whose libraries are only its children's trains nothing. */
@@ -205,6 +209,27 @@ static void test_launchers(void **unused)
 	check_launcher(LEDGER_IPC, torch, 0.001);
 	check_launcher(LEDGER_IPC, FRAMEWORK_PYTHON, 0.05);
 	check_launcher(LEDGER_IPC, 0, 0.05);
+}
+
+/* One that computes itself, and that a rank with a worker of its own was born under. */
+static void test_rank(void **unused)
+{
+	struct verdicts verdicts;
+	struct loop_thread *t;
+	struct built b;
+
+	(void)unused;
+	begin(&b);
+	t = add(&b, LAUNCHER, 0);
+	spend(t, LEDGER_CPU, 0.4, 0);
+	spend(t, LEDGER_IPC, 0.6, 0);
+	add_trainer(&b, LEDGER_IPC, 0.8);
+	add_reader(&b, WORKER, TRAINER);
+	verdicts = judged(&b, 0);
+	assert_int_equal(verdicts.count, 1);
+	assert_int_equal(verdicts.list[0].pid, TRAINER);
+	assert_int_equal(verdicts.list[0].class, CLASS_STORAGE);
+	verdicts_free(&verdicts);
 }
 
 /* One that has started before it only waits for its end, whatever it did then. */
@@ -405,6 +430,7 @@ int main(void)
 		cmocka_unit_test(test_helpers),
 		cmocka_unit_test(test_locked),
 		cmocka_unit_test(test_launchers),
+		cmocka_unit_test(test_rank),
 		cmocka_unit_test(test_start_is_no_loop),
 		cmocka_unit_test(test_threads_that_read),
 		cmocka_unit_test(test_threads_that_compute),
