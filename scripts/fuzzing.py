@@ -18,6 +18,7 @@ from tree import Tree
 from results import Result
 
 MOST_BYTES = 8192
+MANY = 70  # more devices than there is room for
 GRACE_S = 60  # for its start, and its end, on a busy host
 
 # Which of the fixtures' files are to a target's taste; of links the target counts as text.
@@ -41,10 +42,12 @@ FIXTURES = {
 # For what is in none.
 TEXTS = {
     "fuzz_diskstats": [b"   8       0 sda 10 1 200 5 20 2 400 6 0 77 80\n"],
+    "fuzz_blkio": [b"".join(b"8:%d Read 4096\n8:%d Write 1\n" % (minor, minor) for minor in range(MANY))],
     "fuzz_cpus": [b"0-3,8", b"0", b"0-1023", b"3-1"],
     "fuzz_fd_link": [b"/dev/nvidia0", b"anon_inode:inotify"],
     "fuzz_glob": [b"python*", b"[a-z]?[!0-9]*", b"a\\*b"],
-    "fuzz_io_stat": [b"7:1 7:0 8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=5 dios=6 cost.usage=7\n"],
+    "fuzz_io_stat": [b"7:1 7:0 8:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=5 dios=6 cost.usage=7\n",
+                     b"".join(b"8:%d rbytes=1 wbytes=2 rios=3 wios=4\n" % minor for minor in range(MANY))],
     "fuzz_maps": [b"7f43f0000000-7f43f0100000 r-xp 00000000 fe:00 1234                       /usr/lib/libc.so.6",
                   b"7f43f0000000-7f43f0100000 r-xp 00001000 fe:00 1234   /tmp/a b.so (deleted)"],
     "fuzz_mountinfo": [b"36 35 98:0 /mnt1 /mnt\\0402 rw,noatime master:1 - ext3 /dev/root rw,errors=continue"],

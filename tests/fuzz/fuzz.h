@@ -53,9 +53,10 @@ static inline char *fuzz_string(const uint8_t *data, size_t size)
 
 /*
  * LLVMFuzzerTestOneInput for a function that fills a struct TYPE, or refuses and leaves it. `same` compares two of them;
- * `print` writes one as the kernel would, and that must parse to the same again.
+ * `print` writes one as the kernel would, and that must parse to the same again. Is it `whole`, what is printed and then cut
+ * must be refused or parse to the same, too; else it may lack something.
  */
-#define FUZZ_PARSER(type, parse, same, print)                                  \
+#define FUZZ_PARSER(type, parse, same, print, whole)                           \
 	int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)           \
 	{                                                                      \
 		struct type first, second, again, untouched;                   \
@@ -77,6 +78,9 @@ static inline char *fuzz_string(const uint8_t *data, size_t size)
 			CHECK(len > 0 && (size_t)len < sizeof(text));          \
 			CHECK(parse(text, (size_t)len, &again) == 0);          \
 			CHECK(same(&first, &again));                           \
+			len = (int)(size * 31 % (size_t)len);                  \
+			if (whole && parse(text, (size_t)len, &again) == 0)    \
+				CHECK(same(&first, &again));                   \
 		}                                                              \
 		free(exact);                                                   \
 		free(longer);                                                  \

@@ -29,4 +29,4 @@ static int print(char *out, size_t size, const struct proc_cgroup_cpu *cpu)
 	return len;
 }
 
-FUZZ_PARSER(proc_cgroup_cpu, proc_parse_cpu_stat, same, print)
+FUZZ_PARSER(proc_cgroup_cpu, proc_parse_cpu_stat, same, print, false)

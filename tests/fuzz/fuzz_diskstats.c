@@ -30,4 +30,4 @@ static int print(char *out, size_t size, const struct disk_sample *d)
 			d->flushes);
 }
 
-FUZZ_PARSER(disk_sample, proc_parse_diskstats_line, same, print)
+FUZZ_PARSER(disk_sample, proc_parse_diskstats_line, same, print, true)

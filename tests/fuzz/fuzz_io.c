@@ -23,4 +23,4 @@ static int print(char *out, size_t size, const struct proc_io *io)
 			io->write_bytes, io->cancelled_write_bytes);
 }
 
-FUZZ_PARSER(proc_io, proc_parse_io, same, print)
+FUZZ_PARSER(proc_io, proc_parse_io, same, print, true)

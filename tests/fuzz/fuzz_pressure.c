@@ -27,4 +27,4 @@ static int print(char *out, size_t size, const struct proc_pressure *p)
 	return len;
 }
 
-FUZZ_PARSER(proc_pressure, proc_parse_pressure, same, print)
+FUZZ_PARSER(proc_pressure, proc_parse_pressure, same, print, false)

@@ -16,4 +16,4 @@ static int print(char *out, size_t size, const struct proc_schedstat *s)
 			s->runqueue_ns, s->slices);
 }
 
-FUZZ_PARSER(proc_schedstat, proc_parse_schedstat, same, print)
+FUZZ_PARSER(proc_schedstat, proc_parse_schedstat, same, print, true)

@@ -26,4 +26,4 @@ static int print(char *out, size_t size, const struct proc_stat *s)
 			s->system_ticks, s->threads, s->start_ticks, s->block_ticks);
 }
 
-FUZZ_PARSER(proc_stat, proc_parse_stat, same, print)
+FUZZ_PARSER(proc_stat, proc_parse_stat, same, print, true)

@@ -34,4 +34,4 @@ static int print(char *out, size_t size, const struct proc_status *s)
 	return len;
 }
 
-FUZZ_PARSER(proc_status, proc_parse_status, same, print)
+FUZZ_PARSER(proc_status, proc_parse_status, same, print, false)

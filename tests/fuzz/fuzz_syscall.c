@@ -26,4 +26,4 @@ static int print(char *out, size_t size, const struct proc_syscall *s)
 			s->args[5]);
 }
 
-FUZZ_PARSER(proc_syscall, proc_parse_syscall, same, print)
+FUZZ_PARSER(proc_syscall, proc_parse_syscall, same, print, true)
