@@ -304,6 +304,29 @@ static void test_threads_of_the_step(void **unused)
 	assert_true(check(&b, CLASS_NOT_INPUT_BOUND).input_bound_pct < 1);
 }
 
+/* Workers are busy ahead while the trainer waits for its step: what they make comes through a pipe, and it waits at none. */
+static void check_ahead(double at_pipes_s, enum verdict_class class)
+{
+	struct loop_thread *t;
+	struct built b;
+
+	begin(&b);
+	add_trainer(&b, LEDGER_LOCK, 0.4);
+	spend(add_own(&b, LEDGER_CPU, 0.7, 0.1), LEDGER_LOCK, 0.3, 0.3);
+	spend(add_of(&b, OTHER_THREAD + 1, TRAINER), LEDGER_IPC, 1, at_pipes_s);
+	t = add(&b, WORKER, TRAINER);
+	spend(t, LEDGER_CPU, 0.9, 0.4);
+	spend(t, LEDGER_LOCK, 0.1, 0);
+	check(&b, class);
+}
+
+static void test_ahead(void **unused)
+{
+	(void)unused;
+	check_ahead(0, CLASS_NOT_INPUT_BOUND);
+	check_ahead(0.4, CLASS_CPU);
+}
+
 static void test_loop_in_another_thread(void **unused)
 {
 	struct loop_thread *t;
@@ -431,6 +454,7 @@ int main(void)
 		cmocka_unit_test(test_locked),
 		cmocka_unit_test(test_launchers),
 		cmocka_unit_test(test_rank),
+		cmocka_unit_test(test_ahead),
 		cmocka_unit_test(test_start_is_no_loop),
 		cmocka_unit_test(test_threads_that_read),
 		cmocka_unit_test(test_threads_that_compute),
