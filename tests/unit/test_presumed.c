@@ -361,6 +361,32 @@ static void test_tensorflow(void **unused)
 	check_unknown(&b, REASON_NOT_SEEN);
 }
 
+/* Three threads that keep one processor busy share an interpreter's lock; two may take turns, and a pool's have work of theirs. */
+static void check_interpreter_lock(int threads, unsigned int frameworks,
+				   enum verdict_class expected)
+{
+	struct built b;
+
+	begin(&b);
+	add_trainer(&b, LEDGER_LOCK, 0.7);
+	b.processes[0].frameworks = frameworks;
+	for (int i = 0; i < threads; i++) {
+		struct loop_thread *t = add_of(&b, OTHER_THREAD + i, TRAINER);
+
+		spend(t, LEDGER_CPU, 0.7 / threads, 0.7 / threads);
+		spend(t, LEDGER_LOCK, 1 - 0.7 / threads, 0);
+	}
+	assert_int_equal(check(&b, expected).confidence, CONFIDENCE_LOW);
+}
+
+static void test_interpreter_lock(void **unused)
+{
+	(void)unused;
+	check_interpreter_lock(2, torch, CLASS_LOCK);
+	check_interpreter_lock(1, torch, CLASS_UNKNOWN);
+	check_interpreter_lock(2, FRAMEWORK_TENSORFLOW, CLASS_UNKNOWN);
+}
+
 /* Nobody has to guess who the trainer is where the user says it. */
 static void test_named_trainer(void **unused)
 {
@@ -461,6 +487,7 @@ int main(void)
 		cmocka_unit_test(test_threads_of_the_step),
 		cmocka_unit_test(test_loop_in_another_thread),
 		cmocka_unit_test(test_tensorflow),
+		cmocka_unit_test(test_interpreter_lock),
 		cmocka_unit_test(test_named_trainer),
 		cmocka_unit_test(test_counted),
 		cmocka_unit_test(test_error_of_sampling),
