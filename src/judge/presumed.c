@@ -323,6 +323,8 @@ int presumed_find(struct presumed **presumed, const struct loop *seen, pid_t tra
 struct shares {
 	double makers_s, others_s;
 	size_t makers, others;
+	size_t outside;   /* of the makers: in other processes */
+	double between_s; /* that a thread of the loop's own process waited at pipes, the longest */
 	size_t locked,
 		idle; /* of the makers: that waited for locks meanwhile, that did something else */
 };
@@ -358,12 +360,16 @@ static double weight_s(enum deed deed, const struct loop_thread *t)
 
 static void add_share(struct building *b, const struct loop_thread *t)
 {
+	double at_pipes_s = class_s(&t->waiting, LEDGER_IPC);
 	enum deed deed = deed_of(b, t);
 	double s = weight_s(deed, t), locked_s = class_s(&t->waiting, LEDGER_LOCK);
 
+	if (t != b->loop && t->pid == b->loop->pid && at_pipes_s > b->shares.between_s)
+		b->shares.between_s = at_pipes_s;
 	if (makes_input(deed)) {
 		b->shares.makers_s += s;
 		b->shares.makers++;
+		b->shares.outside += deed == DEED_WORKS;
 		b->shares.locked += locked_s >= least_locked * b->clock_s;
 		b->shares.idle += s + locked_s < least_engaged * b->clock_s;
 	} else if (deed != DEED_NONE && deed != DEED_LOOP) {
@@ -379,6 +385,19 @@ static double part_of(double s, double all_s, size_t count)
 }
 
 /*
+ * Of the loop's waits for locks, the part that may be for input. Other processes hand it things through a pipe, or to a thread in
+ * between, which then waits at a pipe itself; all other waits are for its own threads, if any of these compute.
+ */
+static double locked_for_input(const struct building *b)
+{
+	double locked_s = class_s(&b->loop->waiting, LEDGER_LOCK);
+
+	if (!b->shares.others || !b->shares.outside || locked_s <= 0)
+		return 1;
+	return b->shares.between_s < locked_s ? b->shares.between_s / locked_s : 1;
+}
+
+/*
  * Things come through pipes from those who make them, where there are any. A lock may be anybody's: of such waits each has as
  * much as it did meanwhile.
  */
@@ -390,13 +409,15 @@ static void share_waits(const struct building *b, struct edge_report *edge, enum
 	double pipes_ns = (double)(ledger_class_ns(all, LEDGER_IPC) - all->ns[LEDGER_SEND]);
 	double locks_ns = (double)ledger_class_ns(all, LEDGER_LOCK);
 	double did_s = weight_s(deed, t), all_s = s->makers_s + s->others_s;
+	double for_input = locked_for_input(b);
 
 	if (makes_input(deed)) {
 		pipes_ns *= part_of(did_s, s->makers_s, s->makers);
-		locks_ns *= part_of(did_s, all_s, s->makers);
+		locks_ns *= for_input * part_of(did_s, all_s, s->makers);
 	} else {
 		pipes_ns *= s->makers ? 0 : part_of(did_s, s->others_s, s->others);
-		locks_ns *= part_of(did_s, all_s, s->makers ? 0 : s->others);
+		locks_ns *= for_input * part_of(did_s, all_s, s->makers ? 0 : s->others) +
+			    (1 - for_input) * part_of(did_s, s->others_s, s->others);
 	}
 	edge->ns[EDGE_IPC] = (uint64_t)pipes_ns;
 	edge->ns[EDGE_LOCK] = (uint64_t)locks_ns;
@@ -454,8 +475,8 @@ static bool is_contended(const struct building *b)
 {
 	const struct shares *s = &b->shares;
 
-	return b->clock_s > LEAST_BUSY * wall_s(b->view) && s->locked >= 2 && s->locked == s->makers && !s->idle &&
-	       s->makers_s <= most_at_once * b->clock_s &&
+	return b->clock_s > LEAST_BUSY * wall_s(b->view) && s->locked >= 2 &&
+	       s->locked == s->makers && !s->idle && s->makers_s <= most_at_once * b->clock_s &&
 	       s->makers_s >= least_engaged * b->clock_s;
 }
 

@@ -46,7 +46,7 @@ static bool may_be_other(const struct verdict *v)
 	double looks = (double)v->looks * v->input_bound_pct / 100, top = 0;
 
 	/* Who is blamed for it, and that they take turns, is not seen but concluded. */
-	if (v->class == CLASS_PIPELINE || v->class == CLASS_LOCK)
+	if (v->class == CLASS_PIPELINE || v->class == CLASS_LOCK || v->class == CLASS_MIXED)
 		return true;
 	if (v->share_known &&
 	    is_close(v->input_bound_pct, VERDICT_LEAST_INPUT_BOUND_PCT, v->uncertainty_pct))

@@ -304,6 +304,29 @@ static void test_threads_of_the_step(void **unused)
 	assert_true(check(&b, CLASS_NOT_INPUT_BOUND).input_bound_pct < 1);
 }
 
+/* Workers are busy ahead while the trainer waits for its step: what they make comes through a pipe, and it waits at none. */
+static void check_ahead(double at_pipes_s, enum verdict_class class)
+{
+	struct loop_thread *t;
+	struct built b;
+
+	begin(&b);
+	add_trainer(&b, LEDGER_LOCK, 0.4);
+	spend(add_own(&b, LEDGER_CPU, 0.7, 0.1), LEDGER_LOCK, 0.3, 0.3);
+	spend(add_of(&b, OTHER_THREAD + 1, TRAINER), LEDGER_IPC, 1, at_pipes_s);
+	t = add(&b, WORKER, TRAINER);
+	spend(t, LEDGER_CPU, 0.9, 0.4);
+	spend(t, LEDGER_LOCK, 0.1, 0);
+	check(&b, class);
+}
+
+static void test_ahead(void **unused)
+{
+	(void)unused;
+	check_ahead(0, CLASS_NOT_INPUT_BOUND);
+	check_ahead(0.4, CLASS_CPU);
+}
+
 static void test_loop_in_another_thread(void **unused)
 {
 	struct loop_thread *t;
@@ -336,6 +359,32 @@ static void test_tensorflow(void **unused)
 	b.threads[1].all.ns[LEDGER_STORAGE_READ] = ns(0.8);
 	b.threads[1].all.ns[LEDGER_LOCK] = ns(0.2);
 	check_unknown(&b, REASON_NOT_SEEN);
+}
+
+/* Three threads that keep one processor busy share an interpreter's lock; two may take turns, and a pool's have work of theirs. */
+static void check_interpreter_lock(int threads, unsigned int frameworks,
+				   enum verdict_class expected)
+{
+	struct built b;
+
+	begin(&b);
+	add_trainer(&b, LEDGER_LOCK, 0.7);
+	b.processes[0].frameworks = frameworks;
+	for (int i = 0; i < threads; i++) {
+		struct loop_thread *t = add_of(&b, OTHER_THREAD + i, TRAINER);
+
+		spend(t, LEDGER_CPU, 0.7 / threads, 0.7 / threads);
+		spend(t, LEDGER_LOCK, 1 - 0.7 / threads, 0);
+	}
+	assert_int_equal(check(&b, expected).confidence, CONFIDENCE_LOW);
+}
+
+static void test_interpreter_lock(void **unused)
+{
+	(void)unused;
+	check_interpreter_lock(2, torch, CLASS_LOCK);
+	check_interpreter_lock(1, torch, CLASS_UNKNOWN);
+	check_interpreter_lock(2, FRAMEWORK_TENSORFLOW, CLASS_UNKNOWN);
 }
 
 /* Nobody has to guess who the trainer is where the user says it. */
@@ -431,12 +480,14 @@ int main(void)
 		cmocka_unit_test(test_locked),
 		cmocka_unit_test(test_launchers),
 		cmocka_unit_test(test_rank),
+		cmocka_unit_test(test_ahead),
 		cmocka_unit_test(test_start_is_no_loop),
 		cmocka_unit_test(test_threads_that_read),
 		cmocka_unit_test(test_threads_that_compute),
 		cmocka_unit_test(test_threads_of_the_step),
 		cmocka_unit_test(test_loop_in_another_thread),
 		cmocka_unit_test(test_tensorflow),
+		cmocka_unit_test(test_interpreter_lock),
 		cmocka_unit_test(test_named_trainer),
 		cmocka_unit_test(test_counted),
 		cmocka_unit_test(test_error_of_sampling),
