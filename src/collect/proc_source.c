@@ -29,7 +29,9 @@ struct proc_source {
 	struct proc_job job;
 	bool with_processes;
 	int tick_fd;
-	uint64_t tick_ns; /* between looks, on average */
+	uint64_t tick_ns; /* between looks, on average: as asked for */
+	bool at_any_cost; /* the rate was asked for; else a job of many busy threads is looked at less often */
+	uint64_t look_ns; /* what one costs, of a processor, on average of the last few */
 	uint64_t random;
 	struct proc_looks *taken;
 	uint64_t looks;
@@ -39,8 +41,8 @@ struct proc_source {
 	uint64_t last_pid;     /* that the kernel gave away, as it says */
 };
 
-/* Between two rounds for new processes there are so many times what one costs: then they take 0.2 % of a processor at most. */
-enum { REST = 500 };
+/* Between two of them there is so many times what one costs: 0.2 % of a processor for rounds, beside one each second, and 0.7 % for looks. */
+enum { ROUND_REST = 500, LOOK_REST = 150 };
 
 /* Times by 75 to 125 %, so that looks do not keep step with what they look at. xorshift64* (Vigna 2016). */
 static uint64_t jitter(struct proc_source *source, uint64_t ns)
@@ -53,7 +55,8 @@ static uint64_t jitter(struct proc_source *source, uint64_t ns)
 
 static int set_timer(struct proc_source *source, struct fault *fault)
 {
-	uint64_t ns = jitter(source, source->tick_ns);
+	uint64_t rest_ns = LOOK_REST * source->look_ns;
+	uint64_t ns = jitter(source, source->tick_ns > rest_ns ? source->tick_ns : rest_ns);
 	const struct itimerspec time = { .it_value = { .tv_sec = (time_t)(ns / NS_PER_S),
 						       .tv_nsec = (long)(ns % NS_PER_S) } };
 
@@ -104,7 +107,7 @@ static bool is_round_due(struct proc_source *source, uint64_t now_ns)
 
 	if (past_ns > refresh_ns)
 		return true;
-	return past_ns > REST * source->round_ns && has_given_pids(source);
+	return past_ns > ROUND_REST * source->round_ns && has_given_pids(source);
 }
 
 /* As in include/uapi/linux/sched/types.h, whose struct old C libraries lack. */
@@ -164,7 +167,9 @@ int proc_source_open(struct proc_source **result, const struct proc_source_optio
 		return fault_set(fault, -ENOMEM, "out of memory");
 	source->root = options->root;
 	source->with_processes = options->for_judge || !options->target->all;
-	source->tick_ns = NS_PER_S / options->looks_per_s;
+	source->tick_ns =
+		NS_PER_S / (options->looks_per_s ? options->looks_per_s : DEFAULT_LOOKS_PER_S);
+	source->at_any_cost = options->looks_per_s != 0;
 	source->random = boot_ns | 1;
 	ask_to_be_prompt();
 	snprintf(path, sizeof(path), "%s/proc/loadavg", source->root);
@@ -253,6 +258,20 @@ int proc_source_tick_fd(const struct proc_source *source)
 	return source->tick_fd;
 }
 
+static int take_look(struct proc_source *source, uint64_t now_ns, struct fault *fault)
+{
+	uint64_t before_ns = time_now_ns(CLOCK_THREAD_CPUTIME_ID);
+
+	if (proc_looks_take(source->taken, now_ns) != 0)
+		return fault_set(fault, -ENOMEM, "out of memory");
+	source->looks++;
+	if (!source->at_any_cost)
+		source->look_ns =
+			(7 * source->look_ns + time_now_ns(CLOCK_THREAD_CPUTIME_ID) - before_ns) /
+			8;
+	return 0;
+}
+
 int proc_source_tick(struct proc_source *source, struct fault *fault)
 {
 	uint64_t now_ns = time_now_ns(CLOCK_MONOTONIC), expirations;
@@ -263,9 +282,8 @@ int proc_source_tick(struct proc_source *source, struct fault *fault)
 	proc_source_tidy(source);
 	if (is_round_due(source, now_ns))
 		err = refresh(source, now_ns, time_now_ns(CLOCK_BOOTTIME), fault);
-	if (!err && proc_looks_take(source->taken, now_ns) != 0)
-		err = fault_set(fault, -ENOMEM, "out of memory");
-	source->looks++;
+	if (!err)
+		err = take_look(source, now_ns, fault);
 	return err ? err : set_timer(source, fault);
 }
 

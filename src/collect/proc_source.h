@@ -20,7 +20,8 @@ struct proc_source_options {
 	const struct target *target; /* is kept */
 	const char *
 		root; /* "": the system; else what /proc and cgroups are below, for tests; is kept */
-	unsigned int looks_per_s;
+	unsigned int
+		looks_per_s; /* 0: DEFAULT_LOOKS_PER_S, or fewer where those would cost more than 1 % of a processor */
 	bool for_judge; /* else a whole host is its disks alone: its processes are too many to be read for rows of sums */
 };
 

@@ -26,15 +26,18 @@ enum { CALM = 8, VERY_CALM = 20, FEW_SPARED = 3, MOST_SPARED = 9 };
 /* A thread in the same call is believed to wait for the same as before for so long. */
 static const uint64_t believed_ns = NS_PER_S;
 
-/* So often the table of UNIX sockets is read again for one that is not in it. */
-static const uint64_t table_ns = NS_PER_S;
+/*
+ * The table of UNIX sockets is read again for one that is not in it, after so many times what that took the last time; sockets of
+ * the network that were not in it are remembered.
+ */
+enum { TABLE_REST = 200, KNOWN_INET = 64 };
 
 struct proc_sockets {
 	const char *root;
 	uint64_t *inodes; /* of UNIX sockets, in order */
 	size_t count;
-	uint64_t read_ns;   /* 0: never */
-	pid_t namespace_of; /* process in whose network namespace */
+	uint64_t read_ns, took_ns; /* when, 0: never; and how long that took */
+	uint64_t inet[KNOWN_INET]; /* inodes, each at its own place */
 };
 
 struct proc_sockets *proc_sockets_new(const char *root)
@@ -158,19 +161,28 @@ static bool is_in_table(const struct proc_sockets *sockets, uint64_t inode)
 	       bsearch(&inode, sockets->inodes, sockets->count, sizeof(*sockets->inodes), by_inode);
 }
 
-/* What is no UNIX socket counts as one of the network. */
-static unsigned int kind_of_socket(struct proc_sockets *sockets, pid_t pid, uint64_t inode,
-				   uint64_t now_ns)
+/*
+ * What is no UNIX socket is one of the network. One that is younger than the table may be either: PyTorch's workers make a UNIX
+ * socket for each tensor.
+ */
+static unsigned int kind_of_socket(struct proc_sockets *sockets, pid_t pid, uint64_t inode)
 {
+	uint64_t *known = &sockets->inet[inode % KNOWN_INET];
+	uint64_t now_ns = time_now_ns(CLOCK_MONOTONIC);
+
 	if (is_in_table(sockets, inode))
 		return PROC_ON_PIPE;
-	if (!sockets->read_ns || sockets->namespace_of != pid ||
-	    now_ns - sockets->read_ns > table_ns) {
-		read_table(sockets, pid);
-		sockets->read_ns = now_ns;
-		sockets->namespace_of = pid;
-	}
-	return is_in_table(sockets, inode) ? PROC_ON_PIPE : PROC_ON_INET;
+	if (*known == inode)
+		return PROC_ON_INET;
+	if (sockets->read_ns && now_ns - sockets->read_ns < TABLE_REST * sockets->took_ns)
+		return PROC_ON_UNKNOWN;
+	read_table(sockets, pid);
+	sockets->read_ns = time_now_ns(CLOCK_MONOTONIC);
+	sockets->took_ns = sockets->read_ns - now_ns;
+	if (is_in_table(sockets, inode))
+		return PROC_ON_PIPE;
+	*known = inode;
+	return PROC_ON_INET;
 }
 
 static bool begins(const char *text, const char *prefix)
@@ -209,8 +221,7 @@ static unsigned int kind_of_path(const char *root, const char *path)
 	return PROC_ON_STORAGE;
 }
 
-static unsigned int kind_of_link(const char *link, struct proc_sockets *sockets, pid_t pid,
-				 uint64_t now_ns)
+static unsigned int kind_of_link(const char *link, struct proc_sockets *sockets, pid_t pid)
 {
 	struct proc_fd_link what;
 
@@ -218,7 +229,7 @@ static unsigned int kind_of_link(const char *link, struct proc_sockets *sockets,
 		return PROC_ON_UNKNOWN;
 	switch (what.kind) {
 	case PROC_FD_SOCKET:
-		return kind_of_socket(sockets, pid, what.inode, now_ns);
+		return kind_of_socket(sockets, pid, what.inode);
 	case PROC_FD_PATH:
 		return kind_of_path(sockets->root, link);
 	case PROC_FD_GPU:
@@ -241,20 +252,29 @@ static bool open_directory(struct proc_files *files, const char *root)
 	return files->directory >= 0;
 }
 
-static unsigned int kind_of_fd(struct proc_files *files, struct proc_sockets *sockets, uint64_t fd,
-			       uint64_t now_ns)
+static bool read_link(const struct proc_files *files, uint64_t fd, char link[LINK_LEN])
 {
-	char name[16], link[LINK_LEN];
+	char name[16];
 	ssize_t n;
 
-	if (fd > INT_MAX || !open_directory(files, sockets->root))
-		return PROC_ON_UNKNOWN;
 	snprintf(name, sizeof(name), "%d", (int)fd);
-	n = readlinkat(files->directory, name, link, sizeof(link) - 1);
-	if (n <= 0)
+	n = readlinkat(files->directory, name, link, LINK_LEN - 1);
+	link[n > 0 ? n : 0] = '\0';
+	return n > 0;
+}
+
+static unsigned int kind_of_fd(struct proc_files *files, struct proc_sockets *sockets, uint64_t fd)
+{
+	char link[LINK_LEN], again[LINK_LEN];
+	unsigned int kind;
+
+	if (fd > INT_MAX || !open_directory(files, sockets->root) || !read_link(files, fd, link))
 		return PROC_ON_UNKNOWN;
-	link[n] = '\0';
-	return kind_of_link(link, sockets, files->pid, now_ns);
+	kind = kind_of_link(link, sockets, files->pid);
+	/* A UNIX socket that was closed meanwhile is in no table either. */
+	if (kind == PROC_ON_INET && (!read_link(files, fd, again) || strcmp(link, again) != 0))
+		return PROC_ON_UNKNOWN;
+	return kind;
 }
 
 static bool read_memory(pid_t pid, uint64_t address, void *out, size_t size)
@@ -266,7 +286,7 @@ static bool read_memory(pid_t pid, uint64_t address, void *out, size_t size)
 }
 
 static unsigned int kinds_of_poll(struct proc_files *files, struct proc_sockets *sockets,
-				  const struct proc_syscall *call, uint64_t now_ns)
+				  const struct proc_syscall *call)
 {
 	size_t count = call->args[1] < MOST_POLLED ? call->args[1] : MOST_POLLED;
 	struct pollfd fds[MOST_POLLED];
@@ -278,12 +298,12 @@ static unsigned int kinds_of_poll(struct proc_files *files, struct proc_sockets 
 		return PROC_ON_UNKNOWN;
 	for (size_t i = 0; i < count && !(kinds & PROC_ON_INET); i++)
 		if (fds[i].fd >= 0)
-			kinds |= kind_of_fd(files, sockets, (uint64_t)fds[i].fd, now_ns);
+			kinds |= kind_of_fd(files, sockets, (uint64_t)fds[i].fd);
 	return kinds;
 }
 
 static unsigned int kinds_of_select(struct proc_files *files, struct proc_sockets *sockets,
-				    const struct proc_syscall *call, uint64_t now_ns)
+				    const struct proc_syscall *call)
 {
 	uint64_t words[3][MOST_SELECTED / 64] = { 0 };
 	size_t count = call->args[0] < MOST_SELECTED ? call->args[0] : MOST_SELECTED;
@@ -296,7 +316,7 @@ static unsigned int kinds_of_select(struct proc_files *files, struct proc_socket
 	for (size_t fd = 0; fd < count && looked < MOST_POLLED && !(kinds & PROC_ON_INET); fd++) {
 		if (!((words[0][fd / 64] | words[1][fd / 64] | words[2][fd / 64]) >> fd % 64 & 1))
 			continue;
-		kinds |= kind_of_fd(files, sockets, fd, now_ns);
+		kinds |= kind_of_fd(files, sockets, fd);
 		looked++;
 	}
 	return kinds;
@@ -304,7 +324,7 @@ static unsigned int kinds_of_select(struct proc_files *files, struct proc_socket
 
 /* Its fdinfo has a line "tfd: FD ..." for each. */
 static unsigned int kinds_of_epoll(struct proc_files *files, struct proc_sockets *sockets,
-				   uint64_t epoll, uint64_t now_ns)
+				   uint64_t epoll)
 {
 	char path[PATH_MAX], line[256];
 	unsigned int kinds = 0, looked = 0, fd;
@@ -317,7 +337,7 @@ static unsigned int kinds_of_epoll(struct proc_files *files, struct proc_sockets
 		return PROC_ON_UNKNOWN;
 	while (looked < MOST_POLLED && !(kinds & PROC_ON_INET) && fgets(line, sizeof(line), f))
 		if (sscanf(line, "tfd: %u", &fd) == 1) {
-			kinds |= kind_of_fd(files, sockets, fd, now_ns);
+			kinds |= kind_of_fd(files, sockets, fd);
 			looked++;
 		}
 	fclose(f);
@@ -325,22 +345,22 @@ static unsigned int kinds_of_epoll(struct proc_files *files, struct proc_sockets
 }
 
 static unsigned int kinds_of_call(struct proc_files *files, struct proc_sockets *sockets,
-				  const struct proc_syscall *call, uint64_t now_ns)
+				  const struct proc_syscall *call)
 {
 	switch (proc_wait_fds(call)) {
 	case PROC_WAIT_FIRST_FD:
-		return kind_of_fd(files, sockets, call->args[0], now_ns);
+		return kind_of_fd(files, sockets, call->args[0]);
 	case PROC_WAIT_SECOND_FD:
-		return kind_of_fd(files, sockets, call->args[1], now_ns);
+		return kind_of_fd(files, sockets, call->args[1]);
 	case PROC_WAIT_SPLICE:
-		return kind_of_fd(files, sockets, call->args[0], now_ns) |
-		       kind_of_fd(files, sockets, call->args[2], now_ns);
+		return kind_of_fd(files, sockets, call->args[0]) |
+		       kind_of_fd(files, sockets, call->args[2]);
 	case PROC_WAIT_POLL:
-		return kinds_of_poll(files, sockets, call, now_ns);
+		return kinds_of_poll(files, sockets, call);
 	case PROC_WAIT_SELECT:
-		return kinds_of_select(files, sockets, call, now_ns);
+		return kinds_of_select(files, sockets, call);
 	case PROC_WAIT_EPOLL:
-		return kinds_of_epoll(files, sockets, call->args[0], now_ns);
+		return kinds_of_epoll(files, sockets, call->args[0]);
 	default:
 		return 0;
 	}
@@ -384,8 +404,8 @@ static unsigned int kinds_held(struct proc_files *files, struct proc_sockets *so
 	files->holds = dir ? 0 : PROC_ON_UNKNOWN;
 	while (dir && looked < MOST_HELD && (entry = readdir(dir)))
 		if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9') {
-			files->holds |= kind_of_fd(files, sockets,
-						   strtoull(entry->d_name, NULL, 10), now_ns);
+			files->holds |=
+				kind_of_fd(files, sockets, strtoull(entry->d_name, NULL, 10));
 			looked++;
 		}
 	if (dir)
@@ -433,7 +453,7 @@ static void classify(struct proc_look *look, struct proc_files *files, struct pr
 
 	look->calm = same ? look->calm + 1 : 0;
 	if (!same || now_ns - look->call_ns >= believed_ns) {
-		kinds = kinds_of_call(files, sockets, call, now_ns);
+		kinds = kinds_of_call(files, sockets, call);
 		if (proc_wait_needs_function(call, kinds))
 			read_function(sockets->root, files->pid, tid, function);
 		look->state = proc_wait_state(call, kinds, function);

@@ -39,7 +39,8 @@ static const struct argp_option table[] = {
 	  "Read /proc, which needs no root: no latencies of single requests, no files, and waits only as "
 	  "far as looks show them. Without --bpf this is done by itself where BPF is not permitted",
 	  3 },
-	{ "looks", OPTION_LOOKS, "N", 0, "Without BPF: looks at the job's threads per second (20)",
+	{ "looks", OPTION_LOOKS, "N", 0,
+	  "Without BPF: looks at the job's threads per second (20, or fewer where they cost more than 1 % of a processor)",
 	  3 },
 	{ "max-keys", OPTION_MAX_KEYS, "N", 0,
 	  "Room for N combinations of process, device and operation (2048; 7 KB of memory each)",
@@ -57,7 +58,6 @@ void options_init(struct options *options)
 	options->stuck_after_ns = 10ULL * NS_PER_S;
 	options->shower = &showers[FORMAT_TEXT];
 	options->max_keys = DEFAULT_MAX_KEYS;
-	options->looks_per_s = DEFAULT_LOOKS_PER_S;
 }
 
 void options_free(struct options *options)
