@@ -509,6 +509,9 @@ static int judge_trainer(struct verdict *verdict, const struct run *run, const s
 	}
 	if (!err)
 		err = judge(verdict, &part, role->pid, role->tid, run->cpus);
+	/* Nothing but the clock tells a sampled trainer's waits, and it never followed the right thread. */
+	if (!err && part.looks && !steady.found && verdict->share_known)
+		unknown(verdict, REASON_SHORT);
 	if (!err)
 		err = judge_startup(verdict, run, steady.first);
 	if (!err && verdict->class != CLASS_UNKNOWN)

@@ -93,13 +93,14 @@ static bool runs_loop(const struct presumed *plan, const struct loop_thread *t)
 	       busy_s(&t->all) + waits_s(&t->all) >= least_loop * wall;
 }
 
-/* One that makes the process's batches, or computes its steps, does not wait for others as a loop does. */
+/* One that makes batches reads, beside its modules; one that computes steps does not wait for others as a loop does. */
 static bool may_be_loop(const struct presumed *plan, const struct loop_thread *t)
 {
 	double wall = wall_s(plan->seen);
 
 	return runs_loop(plan, t) && busy_s(&t->all) >= least_own * wall &&
-	       waits_s(&t->all) >= least_loop * wall && files_s(&t->all) < busy_s(&t->all) / 2;
+	       waits_s(&t->all) >= least_loop * wall &&
+	       (files_s(&t->all) < busy_s(&t->all) / 2 || files_s(&t->all) < LEAST_BUSY * wall);
 }
 
 /* The first thread only looks on: it waits for the ends of others. */

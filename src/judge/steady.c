@@ -93,11 +93,12 @@ struct steady steady_find(const struct case_file *whole, const struct roles *rol
 	for (size_t i = 0; whole->thread && i < count; i++) {
 		if (!is_steady(whole, roles, &stretches[i]))
 			continue;
-		if (steady.first == count)
+		if (!steady.found)
 			steady.first = i;
+		steady.found = true;
 		steady.last = i + 1;
 	}
-	if (steady.first == count)
+	if (!steady.found)
 		return (struct steady){ .last = count };
 	leave_ends_out(&steady, stretches);
 	return steady;

@@ -10,6 +10,7 @@
 /* Stretches [first, last) of a run. */
 struct steady {
 	size_t first, last;
+	bool found; /* else it is all of the run */
 };
 
 /*

@@ -343,6 +343,9 @@ static void test_loop_in_another_thread(void **unused)
 	add_reader(&b, WORKER, TRAINER);
 	v = check(&b, CLASS_STORAGE);
 	assert_int_equal(v.tid, OTHER_THREAD);
+	/* The clock has followed the wrong thread. */
+	b.processes[0].clock_tid = TRAINER;
+	check_unknown(&b, REASON_SHORT);
 }
 
 /* A pool of TensorFlow may make input and steps; one of its threads that reads all the time is never full. */
