@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# `make demo`, `make check`, `make check-vm` and `make check-frameworks` install what is missing and do
+# `make demo`, `make check`, `make fuzz`, `make check-vm` and `make check-frameworks` install what is missing and do
 # everything; `make` only builds.
 
 # `make V=1` shows the commands.
@@ -15,6 +15,8 @@ KERNELS ?= 6.1 6.12 7
 # are compared too, of so many LOADS that are drawn with SEED.
 FULL ?=
 CASES ?=
+# `make fuzz`: so many seconds for each parser.
+FUZZ_SECONDS ?= 2
 LOADS ?= $(if $(filter-out 0,$(FULL)),40,6)
 SEED ?= 8
 
@@ -49,6 +51,12 @@ SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-fra
 SANITIZED_OBJECTS := $(patsubst %.c,$(BUILD)/sanitized/%.o,$(filter-out src/main.c,$(SOURCES)))
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+# Parsers of text that others write, with clang's sanitizers and libFuzzer.
+FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZED_SOURCES := $(addprefix src/base/,cursor.c fault.c text.c units.c) \
+	$(addprefix src/collect/,glob.c limits.c mapped.c mounts.c) $(wildcard src/collect/proc_parse*.c)
+FUZZED_OBJECTS := $(FUZZED_SOURCES:%.c=$(BUILD)/fuzzed/%.o)
+FUZZED := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 WORKLOADS := $(patsubst tests/workloads/%.c,$(BUILD)/tests/%,$(wildcard tests/workloads/*.c))
 # One is a library.
 WORKLOADS := $(WORKLOADS:%/batches=%/libbatches.so)
@@ -57,8 +65,8 @@ ifneq ($(shell uname -m),x86_64)
 WORKLOADS := $(filter-out %/sleep32,$(WORKLOADS))
 endif
 
-.SECONDARY: $(SANITIZED_OBJECTS)
-.PHONY: all static demo check check-vm check-frameworks lint install clean tests bpf-arm64
+.SECONDARY: $(SANITIZED_OBJECTS) $(FUZZED_OBJECTS)
+.PHONY: all static demo check fuzz fuzz-targets check-vm check-frameworks lint install clean tests bpf-arm64
 
 all: $(BUILD)/whystall
 	@:
@@ -77,7 +85,16 @@ check:
 	@$(MAKE) --no-print-directory all tests bpf-arm64
 	@if scripts/setup static; then $(MAKE) --no-print-directory static; \
 	else echo "setup: no static binary can be linked here: its tests are skipped"; fi
-	@scripts/check
+	@$(MAKE) --no-print-directory fuzz-targets
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/check
+
+# Where clang's runtime for it cannot be had, nothing is built, which scripts/fuzz says.
+fuzz-targets:
+	@if scripts/setup fuzz; then $(MAKE) --no-print-directory $(FUZZ_TARGETS); else \
+		echo "setup: clang's runtime for fuzzing cannot be installed: it is skipped"; rm -rf $(BUILD)/fuzz; fi
+
+fuzz: fuzz-targets
+	@scripts/fuzz $(FUZZ_SECONDS)
 
 # Without its tools, which not every host can install, scripts/vm skips and says so.
 check-vm:
@@ -159,6 +176,17 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $(SANITIZED_OBJECTS)
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CPPFLAGS) $(CFLAGS_ALL) $(SANITIZE) -MMD -MP -o $@ $< \
 		$(SANITIZED_OBJECTS) $(LIBS) $(shell pkg-config --libs cmocka)
 
+$(BUILD)/fuzzed/%.o: %.c
+	@mkdir -p $(@D)
+	@echo "  CC   $@"
+	$(Q)$(CLANG) $(CPPFLAGS_ALL) $(CPPFLAGS) $(CFLAGS_ALL) $(FUZZED) -MMD -MP -c $< -o $@
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(FUZZED_OBJECTS)
+	@mkdir -p $(@D)
+	@echo "  FUZZ $@"
+	$(Q)$(CLANG) $(CPPFLAGS_ALL) $(CPPFLAGS) $(CFLAGS_ALL) $(FUZZED) -fsanitize=fuzzer -MMD -MP -o $@ $< \
+		$(FUZZED_OBJECTS) -lm
+
 $(BUILD)/tests/fuse_delay: EXTRA = $(shell pkg-config --cflags --libs fuse3)
 $(BUILD)/tests/sleep32: EXTRA = -m32 -nostdlib -static -ffreestanding -fno-pie -no-pie
 $(BUILD)/tests/lib%.so: tests/workloads/%.c
@@ -171,4 +199,4 @@ $(BUILD)/tests/%: tests/workloads/%.c
 	@echo "  CC   $@"
 	$(Q)$(CC) -O2 -Wall -Wextra -Werror -std=gnu11 -pthread -o $@ $< $(EXTRA)
 
--include $(OBJECTS:.o=.d) $(SANITIZED_OBJECTS:.o=.d) $(UNIT_TESTS:=.d)
+-include $(OBJECTS:.o=.d) $(SANITIZED_OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(FUZZED_OBJECTS:.o=.d) $(FUZZ_TARGETS:=.d)

@@ -12,17 +12,19 @@
 #include "base/order.h"
 #include "base/text.h"
 #include "collect/glob.h"
+#include "collect/proc_bytes.h"
 #include "collect/proc_files.h"
-#include "collect/proc_usage.h"
+#include "collect/proc_threads.h"
 #include "collect/procfs.h"
 
 static const uint64_t pf_kthread = 0x00200000; /* include/linux/sched.h */
 
+/* So long after its start, a process may be between fork and exec. */
+static const uint64_t young_ns = 2500000000;
+
 enum {
-	/* So long after it was met, a process may be between fork and exec. */
-	YOUNG_ROUNDS = 3,
 	/* One process in so many that are not of the job is looked at again in a round: another may have its PID by now. */
-	SLICES = 16,
+	SLICES = 32,
 	/* Of ended ones, so many keep places of their own; their sums go to OWNER_EXITED, and their threads' to them. */
 	KEPT_PROCESSES = 4096,
 	KEPT_THREADS = 16384,
@@ -53,8 +55,6 @@ int proc_job_open(struct proc_job *job, const struct proc_job_options *options, 
 		job->processes[i].owner.kind = OWNER_FIXED;
 	return 0;
 }
-
-/* --- PIDs of the host --- */
 
 static void know(struct proc_known *known, pid_t pid)
 {
@@ -111,8 +111,6 @@ static uint32_t find_member(const struct proc_job *job, pid_t pid)
 	return known ? known->member : 0;
 }
 
-/* --- members --- */
-
 static int read_stat(struct proc_job *job, struct proc_process *p, struct proc_stat *stat)
 {
 	char text[PROC_TEXT_LEN];
@@ -158,19 +156,38 @@ void proc_job_end(struct proc_job *job, struct proc_process *process)
 	drop_files(job, process);
 }
 
-/* What exec may have changed; and control groups. */
+/* What exec may have changed, and control groups. */
 static void read_words(struct proc_job *job, struct proc_process *p)
 {
 	char text[8192];
 	ssize_t n = proc_files_read(job, p, NULL, "cmdline", p->owner.cmdline,
 				    sizeof(p->owner.cmdline) - 1);
 
-	p->owner.cmdline_len = n > 0 ? (uint32_t)n : 0;
+	if (n <= 0)
+		return; /* it has ended, and has neither any more */
+	p->owner.cmdline_len = (uint32_t)n;
 	n = proc_files_read(job, p, NULL, "cgroup", text, sizeof(text) - 1);
 	if (n < 0)
 		return;
 	text[n] = '\0';
 	procfs_parse_cgroup(text, p->cgroup, sizeof(p->cgroup));
+}
+
+/* A leading thread may end before the others. */
+static bool has_ended(const struct proc_stat *stat)
+{
+	return (stat->state == 'Z' || stat->state == 'X') && stat->threads <= 1;
+}
+
+/* May it be between fork and exec? */
+static bool starts_young(const struct proc_job *job, uint64_t start_boot_ns)
+{
+	return start_boot_ns + young_ns > job->now_boot_ns;
+}
+
+static bool is_young(const struct proc_job *job, const struct proc_process *p)
+{
+	return starts_young(job, p->owner.start_boot_ns);
 }
 
 static void look_at_member(struct proc_job *job, struct proc_process *p)
@@ -186,21 +203,18 @@ static void look_at_member(struct proc_job *job, struct proc_process *p)
 	if (err)
 		return;
 	p->thread_count = stat.threads;
-	if (p->age++ < YOUNG_ROUNDS || memcmp(p->owner.comm, stat.comm, COMM_LEN) != 0)
+	if (p->life == PROC_ALIVE && has_ended(&stat)) {
+		p->life = PROC_ZOMBIE;
+		p->owner.end_boot_ns = job->now_boot_ns;
+	}
+	p->age++;
+	if (p->age == 1 || is_young(job, p) || memcmp(p->owner.comm, stat.comm, COMM_LEN) != 0)
 		read_words(job, p);
 	memcpy(p->owner.comm, stat.comm, COMM_LEN);
 	/* Whoever waits for it now; PPID of the report stays what it was. */
 	parent = find_member(job, stat.ppid);
 	p->parent = parent != (uint32_t)(p - job->processes) ? parent : 0;
-	/* A leading thread may end before the others. */
-	if ((stat.state == 'Z' || stat.state == 'X') && stat.threads <= 1 &&
-	    p->life == PROC_ALIVE) {
-		p->life = PROC_ZOMBIE;
-		p->owner.end_boot_ns = job->now_boot_ns;
-	}
 }
-
-/* --- places --- */
 
 static void forget_thread(struct proc_job *job, struct proc_thread *t)
 {
@@ -275,8 +289,6 @@ static struct proc_process *take_process(struct proc_job *job)
 	return &job->processes[i];
 }
 
-/* --- who belongs --- */
-
 /* A process that may belong to the job. */
 struct candidate {
 	struct proc_known *known;
@@ -311,7 +323,7 @@ static int read_candidate(struct proc_job *job, struct candidate *candidate)
 static bool is_due(const struct proc_job *job, const struct proc_known *known)
 {
 	return !known->member &&
-	       (known->age < YOUNG_ROUNDS ||
+	       (known->age == 0 || starts_young(job, proc_ticks_ns(known->start_ticks)) ||
 		(uint64_t)known->pid % SLICES == job->rounds % SLICES ||
 		(job->target->has_cgroup && proc_ids_have(&job->cgroup_ids, known->pid)));
 }
@@ -379,7 +391,6 @@ static int admit(struct proc_job *job, struct candidate *candidate, uint32_t par
 		join_trainer(job, p, parent);
 	}
 	candidate->known->member = (uint32_t)(p - job->processes);
-	job->found = true;
 	if (job->keep_max) {
 		char name[16];
 		int fd;
@@ -428,9 +439,9 @@ static int find_members(struct proc_job *job)
 		struct candidate *c = &candidates[count];
 
 		c->known = &job->known[i];
-		/* The kernel's own threads are no job's. */
+		/* The kernel's own threads are no job's, and what had ended before is over. */
 		if (is_due(job, c->known) && read_candidate(job, c) == 0 &&
-		    !(c->stat.flags & pf_kthread))
+		    !(c->stat.flags & pf_kthread) && (job->rounds || !has_ended(&c->stat)))
 			count++;
 	}
 	err = admit_all(job, candidates, count);
@@ -439,8 +450,6 @@ static int find_members(struct proc_job *job)
 	free(candidates);
 	return err;
 }
-
-/* --- a round --- */
 
 static int list_cgroup(struct proc_job *job)
 {
@@ -471,14 +480,32 @@ int proc_job_refresh(struct proc_job *job, uint64_t mono_ns, uint64_t boot_ns, s
 	if (!err)
 		err = find_members(job);
 	if (!err && job->with_threads)
-		err = proc_usage_threads(job, mono_ns, boot_ns);
+		err = proc_threads_read(job, mono_ns, boot_ns);
 	if (!err)
-		err = proc_usage_bytes(job);
+		err = proc_bytes_read(job);
+	for (size_t i = OWNER_FIRST; !job->found && i < job->process_count; i++)
+		job->found = job->processes[i].owner.kind == OWNER_PROCESS &&
+			     job->processes[i].life == PROC_ALIVE;
 	if (!err)
 		tidy(job);
 	job->rounds++;
 	return err ? fault_set(fault, err, "cannot read processes of /proc: %s", strerror(-err)) :
 		     0;
+}
+
+void proc_job_look_at_young(struct proc_job *job)
+{
+	for (size_t i = OWNER_FIRST; i < job->process_count; i++) {
+		struct proc_process *p = &job->processes[i];
+		struct proc_stat stat;
+
+		if (p->owner.kind != OWNER_PROCESS || p->life != PROC_ALIVE || !is_young(job, p) ||
+		    read_stat(job, p, &stat) != 0 || stat.start_ticks != p->start_ticks ||
+		    has_ended(&stat))
+			continue;
+		memcpy(p->owner.comm, stat.comm, COMM_LEN);
+		read_words(job, p);
+	}
 }
 
 bool proc_job_alive(struct proc_job *job)
@@ -490,13 +517,11 @@ bool proc_job_alive(struct proc_job *job)
 		if (p->owner.kind != OWNER_PROCESS || p->life != PROC_ALIVE)
 			continue;
 		if (read_stat(job, p, &stat) == 0 && stat.start_ticks == p->start_ticks &&
-		    ((stat.state != 'Z' && stat.state != 'X') || stat.threads > 1))
+		    !has_ended(&stat))
 			return true;
 	}
 	return false;
 }
-
-/* --- samples --- */
 
 static int copy_bytes(struct sample *sample, size_t place, enum io_op op, uint64_t bytes)
 {

@@ -85,7 +85,7 @@ struct proc_job {
 	size_t known_count;
 	struct proc_ids ids, cgroup_ids; /* of this round */
 
-	bool found;         /* a process, ever */
+	bool found;         /* a process that outlived a round, ever */
 	uint64_t gone;      /* processes that have ended and were waited for */
 	uint64_t vanished;  /* processes that were gone before their last counters were read */
 	uint64_t denied;    /* processes whose bytes may not be read */
@@ -107,6 +107,9 @@ int proc_job_open(struct proc_job *job, const struct proc_job_options *options, 
  * CLOCK_BOOTTIME. Returns 0 or a negative errno.
  */
 int proc_job_refresh(struct proc_job *job, uint64_t mono_ns, uint64_t boot_ns, struct fault *fault);
+
+/* Between rounds: read the words of those that may just have called exec. */
+void proc_job_look_at_young(struct proc_job *job);
 
 /* For its parts: does the kernel still know the process? And: it does not. */
 bool proc_job_is_there(struct proc_job *job, struct proc_process *process);

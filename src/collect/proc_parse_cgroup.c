@@ -71,7 +71,7 @@ int proc_parse_io_stat(const char *text, size_t len, struct proc_cgroup_ios *out
 		struct proc_cgroup_io io = { .device = 0 }, *row;
 		bool found = false;
 
-		/* Until 5.13 a device without counters ends no line: "7:1 7:0 8:0 rbytes=...". */
+		/* Some kernels end no line for a device without counters: "7:1 7:0 8:0 rbytes=...". */
 		while (take_device(&line, &io.device))
 			found = true;
 		if (!found || !take_counters(&line, &io))

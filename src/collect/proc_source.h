@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The collector over /proc, for those who may not use BPF: counters of processes, threads and disks as the kernel keeps them, and looks at what
- * threads do. See docs/how-it-works.md.
+ * threads do. See docs/rootless.md.
  */
 #ifndef WHYSTALL_COLLECT_PROC_SOURCE_H
 #define WHYSTALL_COLLECT_PROC_SOURCE_H
@@ -21,6 +21,7 @@ struct proc_source_options {
 	const char *
 		root; /* "": the system; else what /proc and cgroups are below, for tests; is kept */
 	unsigned int looks_per_s;
+	bool for_judge; /* else a whole host is its disks alone: its processes are too many to be read for rows of sums */
 };
 
 /* What could not be read. */
@@ -42,6 +43,9 @@ void proc_source_assign(struct proc_source *source, uint32_t owner, uint64_t sta
 			uint32_t trainer, pid_t clock_tid);
 bool proc_source_job_found(const struct proc_source *source);
 bool proc_source_job_alive(struct proc_source *source);
+
+/* To be called right after PROGRAM has been executed, and at ticks: words of those that are new. */
+void proc_source_tidy(struct proc_source *source);
 
 /* Readable when it is time for a look: then call proc_source_tick(). */
 int proc_source_tick_fd(const struct proc_source *source);

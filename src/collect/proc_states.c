@@ -460,6 +460,9 @@ int proc_look_now(struct proc_look *look, struct proc_files *files, struct proc_
 	if (look->call_fd < 0)
 		look->call_fd = open_of_thread(sockets->root, files->pid, tid, "syscall");
 	n = look->call_fd < 0 ? look->call_fd : read_some(look->call_fd, text, sizeof(text));
+	/* In a tree of files made for a test the next instant has other files. */
+	if (*sockets->root)
+		proc_look_close(look);
 	if (n == -ESRCH)
 		return -ESRCH;
 	if (n <= 0 || proc_parse_syscall(text, (size_t)n, &call)) {

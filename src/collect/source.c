@@ -31,7 +31,8 @@ static int open_proc(struct source *source, const struct source_options *options
 {
 	const struct proc_source_options proc = { .target = options->target,
 						  .root = "",
-						  .looks_per_s = options->looks_per_s };
+						  .looks_per_s = options->looks_per_s,
+						  .for_judge = options->for_judge };
 
 	return proc_source_open(&source->proc, &proc, fault);
 }
@@ -103,7 +104,10 @@ int source_read_files(struct source *source, struct sample *sample, bool with_pa
 
 int source_tidy(struct source *source, struct fault *fault)
 {
-	return source->bpf ? bpf_source_tidy(source->bpf, fault) : 0;
+	if (source->bpf)
+		return bpf_source_tidy(source->bpf, fault);
+	proc_source_tidy(source->proc);
+	return 0;
 }
 
 void source_settle(const struct source *source)

@@ -50,8 +50,10 @@ int source_read_threads(struct source *source, struct sample *sample, struct fau
 int source_read_files(struct source *source, struct sample *sample, bool with_paths,
 		      struct fault *fault);
 
-/* /proc: nothing to do. */
+/* /proc: cheap; right after PROGRAM has been executed it has a name by that. */
 int source_tidy(struct source *source, struct fault *fault);
+
+/* /proc: nothing to do. */
 void source_settle(const struct source *source);
 
 /* /proc: no. */

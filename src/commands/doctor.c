@@ -170,6 +170,24 @@ static void check_attach(struct doctor_report *report)
 	bpf_source_close(source);
 }
 
+/* What is left where BPF is not permitted. */
+static void check_rootless(struct doctor_report *report)
+{
+	char text[512];
+	bool io = procfs_read(getpid(), "io", text, sizeof(text)) > 0;
+	bool times = procfs_read(getpid(), "schedstat", text, sizeof(text)) > 0;
+	struct doctor_check *check = add(report, "without BPF", false, io && times);
+
+	snprintf(check->detail, sizeof(check->detail), "%s",
+		 check->ok ? "/proc has bytes and times of processes (--no-bpf)" :
+		 io ? "/proc has no schedstat: waits for a processor are not known with --no-bpf" :
+		      "/proc has no io: bytes of processes are not known with --no-bpf");
+	if (!check->ok)
+		snprintf(check->remedy, sizeof(check->remedy),
+			 "a kernel with CONFIG_TASK_IO_ACCOUNTING=y and CONFIG_SCHED_INFO=y, as "
+			 "distributions ship");
+}
+
 int command_doctor(int argc, char **argv)
 {
 	static const struct argp_option table[] = {
@@ -191,6 +209,7 @@ int command_doctor(int argc, char **argv)
 	check_proc(&report);
 	check_tracepoints(&report);
 	check_attach(&report);
+	check_rootless(&report);
 	for (size_t i = 0; i < report.count; i++)
 		report.sources.bpf &= report.checks[i].ok || !report.checks[i].needed;
 	doctor_check_proc_source(&report);

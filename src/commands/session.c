@@ -175,6 +175,8 @@ int session_start(struct session *session, struct fault *fault)
 	}
 	if (session->program.pid) {
 		err = program_release(&session->program, options->program, fault);
+		if (!err && source_kind(session->source) == SOURCE_PROC)
+			err = source_tidy(session->source, fault);
 		if (err)
 			return err;
 	}

@@ -15,7 +15,7 @@ struct presumed;
  * case; 0: none. Returns 0 or -ENOMEM; free it with presumed_free() in either case.
  */
 int presumed_find(struct presumed **presumed, const struct loop *seen, pid_t trainer);
-void presumed_free(struct presumed *presumed);
+void presumed_free(struct presumed *plan);
 
 /*
  * A view of `part`, of the same run, with the edges that are to be expected of it; of a run that BPF counted, the part as it

@@ -109,17 +109,15 @@ struct device_report {
 	char parents[MAX_PARENTS][DISK_NAME_LEN];
 	size_t parent_count;
 	bool counted; /* always with BPF; of SOURCE_PROC, in_diskstats */
+	bool in_diskstats, coverage_known, busy_known;
 	uint64_t requests;
 	uint64_t read_bytes, write_bytes; /* everybody's */
 	uint64_t job_read_bytes, job_write_bytes;
 	uint64_t unattributed_read_bytes, unattributed_write_bytes;
-	bool in_diskstats;
 	uint64_t diskstats_read_bytes, diskstats_write_bytes;
-	bool coverage_known;
 	double coverage_pct;
 	/* By diskstats. Means alone, from start to completion. */
 	struct latency read, write;
-	bool busy_known;
 	double busy_pct;
 };
 

@@ -329,7 +329,7 @@ static void print_processes(FILE *out, const struct report *report, size_t proce
 	}
 	print_silent(out, processes > with_io + unknown ? processes - with_io - unknown : 0,
 		     "without block I/O");
-	print_silent(out, unknown, "whose block I/O is not known: /proc/PID/io may not be read");
+	print_silent(out, unknown, "whose block I/O is not known: /proc/PID/io could not be read");
 }
 
 int show_report_text(FILE *out, const struct report *report, const struct show_context *context)

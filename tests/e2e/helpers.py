@@ -186,7 +186,7 @@ class Report:
         return rows[0]
 
     def io(self, pid=None, device=None, op=None, cause=None):
-        return [io for row in self.rows(pid) for io in row["io"]
+        return [io for row in self.rows(pid) for io in row["io"] or []
                 if device in (None, io["device"]) and op in (None, io["op"])
                 and cause in (None, io["cause"])]
 

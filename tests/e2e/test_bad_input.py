@@ -28,6 +28,7 @@ def one_line(result, status):
     ["-i", "0", "-a"], ["-i", "-1", "-a"], ["-i", "1parsec", "-a"], ["-i", "", "-a"], ["-i", "nan", "-a"],
     ["-i", "inf", "-a"], ["-i", "99999999999999999999", "-a"],
     ["-d", "0", "-a"], ["-d", "-1s", "-a"], ["-d", "5 parsecs", "-a"], ["-d", "1KiB", "-a"],
+    ["--bpf", "--no-bpf", "-a"], ["--no-bpf", "--bpf", "-a"], ["--looks", "0", "-a"], ["--looks", "1e9", "-a"],
     ["--max-keys", "0", "-a"], ["--max-keys", "-1", "-a"], ["--max-keys", "many", "-a"],
     ["--max-keys", "99999999999999999999", "-a"], ["-a", "surplus"],
     ["stat", "0"], ["stat", "1", "0"], ["stat", "1", "-1"], ["stat", "fast"], ["stat", "1", "2", "3"],
@@ -162,9 +163,10 @@ def as_nobody(traceable, public_folder):
 
 
 def test_not_root(as_nobody, public_folder):
+    """What works without root is tests/e2e/test_rootless.py's."""
     started = public_folder / "started"
-    for args in (["-a", "-d", "1"], ["-p", str(os.getpid())], ["stat", "1", "1"],
-                 ["--", "touch", str(started)]):
+    for args in (["--bpf", "-a", "-d", "1"], ["--bpf", "-p", str(os.getpid())], ["stat", "--bpf", "1", "1"],
+                 ["--bpf", "--", "touch", str(started)]):
         one_line(as_nobody(*args), NOT_PERMITTED)
     assert not started.exists()
 
@@ -178,15 +180,23 @@ def test_help_needs_no_root(as_nobody):
 def test_no_btf(traceable):
     """The kernel's types hidden by a mount of our own; libbpf's further places do not exist here."""
     script = 'mount --bind /dev/null /sys/kernel/btf/vmlinux && exec "$@"'
-    done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", script, "sh", helpers.WHYSTALL, "-a", "-d", "100ms"],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
-        timeout=helpers.PATIENCE_S)
-    if "mount:" in done.stderr:
-        pytest.skip("cannot hide the kernel's BTF")
-    if done.returncode == 0:
+
+    def blind(*args):
+        done = subprocess.run(
+            ["unshare", "-m", "sh", "-c", script, "sh", helpers.WHYSTALL, *args, "-a", "-d", "100ms"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
+            timeout=helpers.PATIENCE_S)
+        if "mount:" in done.stderr:
+            pytest.skip("cannot hide the kernel's BTF")
+        return helpers.Result(done.returncode, done.stdout, done.stderr)
+    result = blind("--bpf")
+    if result.status == 0:
         pytest.skip("libbpf found BTF elsewhere")
-    assert "BTF" in one_line(helpers.Result(done.returncode, done.stdout, done.stderr), NOT_PERMITTED)
+    assert "BTF" in one_line(result, NOT_PERMITTED)
+    result = blind("-O", "json")
+    assert result.status == 0, result
+    assert "BTF" in result.stderr and "reading /proc" in result.stderr
+    assert helpers.Report(result.stdout).data["tool"]["source"] == "proc"
 
 
 @pytest.mark.parametrize("command", [[], ["stat"], ["doctor"]], ids=str)
@@ -194,7 +204,8 @@ def test_help(command):
     shown = helpers.run(*command, "--help")
     assert (shown.status, shown.stderr) == (0, "")
     options = ["--format"] if command == ["doctor"] else [
-        "--pid", "--cgroup", "--name", "--all", "--device", "--format", "--output", "--max-keys", "--quiet"]
+        "--pid", "--cgroup", "--name", "--all", "--device", "--format", "--output", "--max-keys", "--bpf", "--no-bpf",
+        "--looks", "--quiet"]
     for option in options:
         assert option in shown.stdout
     assert "whystall" in shown.stdout

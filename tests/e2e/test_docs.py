@@ -113,6 +113,8 @@ def test_report_keys(whystall, mounted_loop, fuse_file, cleanup):
     written = written_keys(report_of_file_read(whystall, mounted_loop).data, "", {})
     loader = [*helpers.workload("loader.py"), "--workers", "1", "--cpu-ms", "10", "--step-ms", "1", "--seconds", "5"]
     written_keys(whystall.report("--", *loader).data["verdicts"], "verdicts", written)
+    # What rests on looks has keys of its own.
+    written_keys(whystall.report("--no-bpf", "--", *loader).data["verdicts"], "verdicts", written)
     loader = [*helpers.workload("loader.py"), "--file", str(fuse_file(5000)), "--reads", "1", "--step-ms", "1"]
     served = whystall.report("--", *loader)
     written_keys({key: served.data[key] for key in ("verdicts", "processes")}, "", written)

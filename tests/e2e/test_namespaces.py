@@ -66,7 +66,7 @@ def test_whystall_inside_one(traceable, loop, unshare, tmp_path):
 def test_pid_option_inside_one(traceable, loop, unshare, tmp_path):
     """-p takes the namespace's PIDs too."""
     script = '"$0" -n 11 -w "$1" < "$2" & exec 3> "$2"; shift 2; "$@" -p $! & tracer=$!; ' \
-             'sleep 1; echo >&3; wait $tracer'
+             'sleep 3; echo >&3; wait $tracer'
     gate, output = tmp_path / "gate", tmp_path / "report.json"
     subprocess.run(["mkfifo", str(gate)], check=True)
     done = subprocess.run(

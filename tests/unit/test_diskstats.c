@@ -72,6 +72,19 @@ static void test_what_is_no_line(void **unused)
 	sample_free(&sample);
 }
 
+static void test_long_names(void **unused)
+{
+	struct sample sample = { .disk_count = 0 };
+
+	(void)unused;
+	read_text("8 0 a23456789012345678901234567890b 1 1 1 1 1 1 1 1 1 1 1\n"
+		  "8 0 a23456789012345678901234567890bc 1 1 1 1 1 1 1 1 1 1 1\n",
+		  &sample);
+	assert_int_equal(sample.disk_count, 1);
+	assert_string_equal(sample.disks[0].name, "a23456789012345678901234567890b");
+	sample_free(&sample);
+}
+
 static void test_no_file(void **unused)
 {
 	struct sample sample = { .disk_count = 0 };
@@ -87,6 +100,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lines_of_three_ages),
 		cmocka_unit_test(test_what_is_no_line),
+		cmocka_unit_test(test_long_names),
 		cmocka_unit_test(test_no_file),
 	};
 
