@@ -103,10 +103,10 @@ static bool may_be_loop(const struct presumed *plan, const struct loop_thread *t
 	       (files_s(&t->all) < busy_s(&t->all) / 2 || files_s(&t->all) < LEAST_BUSY * wall);
 }
 
-/* The first thread only looks on: it waits for the ends of others. */
+/* The first thread only looks on: it waits for the ends of others, whatever it did before it started them. */
 static bool looks_on(const struct loop_thread *t)
 {
-	return busy_s(&t->all) < least_own * lived_s(t);
+	return busy_s(&t->all) < least_own * lived_s(t) || !runs(t, TRAINER_RUNS);
 }
 
 static bool is_better(const struct loop_thread *one, const struct loop_thread *other)
@@ -242,6 +242,8 @@ static enum deed deed_of_own(const struct presumed *plan, const struct loop_thre
 	double least = LEAST_BUSY * wall_s(plan->seen);
 	double part = duration_seconds(p->clock_ns) / wall_s(plan->seen);
 
+	if (t->tid == t->pid && looks_on(t))
+		return DEED_NONE;
 	if (files_s(&t->all) > least)
 		return DEED_READS;
 	if (reading_s(&t->all) > least)

@@ -85,21 +85,31 @@ static void leave_ends_out(struct steady *steady, const struct loop *stretches)
 		steady->last--;
 }
 
+/*
+ * Where it is only presumed who makes input, reads without any such may be those of modules, at the start. A loop that reads
+ * itself does so most of the time.
+ */
+static bool is_only_start(const struct case_file *whole, size_t steady, size_t count)
+{
+	return whole->loop->looks && !has_input(whole) && 2 * steady < count;
+}
+
 struct steady steady_find(const struct case_file *whole, const struct roles *roles,
 			  const struct loop *stretches, size_t count)
 {
 	struct steady steady = { .first = count };
+	size_t seen = 0;
 
 	for (size_t i = 0; whole->thread && i < count; i++) {
 		if (!is_steady(whole, roles, &stretches[i]))
 			continue;
-		if (!steady.found)
+		if (!seen++)
 			steady.first = i;
-		steady.found = true;
 		steady.last = i + 1;
 	}
-	if (!steady.found)
+	if (!seen || is_only_start(whole, seen, count))
 		return (struct steady){ .last = count };
+	steady.found = true;
 	leave_ends_out(&steady, stretches);
 	return steady;
 }

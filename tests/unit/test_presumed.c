@@ -258,6 +258,32 @@ static struct loop_thread *add_own(struct built *b, unsigned int class, double a
 	return t;
 }
 
+/* Modules are read at the start; a loop that reads itself goes on. */
+static void check_own_reads(int stretches_that_read, enum verdict_class class)
+{
+	struct loop list[SECONDS];
+	struct verdicts verdicts;
+	struct built reads, computes;
+
+	begin(&reads);
+	begin(&computes);
+	add_trainer(&reads, LEDGER_STORAGE_READ, 0.8);
+	add_trainer(&computes, LEDGER_SLEEP, 0.2);
+	for (int i = 0; i < SECONDS; i++)
+		list[i] = i < stretches_that_read ? reads.loop : computes.loop;
+	assert_int_equal(judge_all(&verdicts, list, SECONDS, 0, CPUS), 0);
+	assert_int_equal(verdicts.count, 1);
+	assert_int_equal(verdicts.list[0].class, class);
+	verdicts_free(&verdicts);
+}
+
+static void test_own_reads(void **unused)
+{
+	(void)unused;
+	check_own_reads(SECONDS, CLASS_STORAGE);
+	check_own_reads(4, CLASS_UNKNOWN);
+}
+
 static void test_threads_that_read(void **unused)
 {
 	struct verdict v;
@@ -336,7 +362,9 @@ static void test_loop_in_another_thread(void **unused)
 	(void)unused;
 	begin(&b);
 	t = add(&b, TRAINER, LAUNCHER);
-	spend(t, LEDGER_LOCK, 1, 0);
+	spend(t, LEDGER_CPU, 0.1, 0);
+	spend(t, LEDGER_LOCK, 0.9, 0);
+	t->stretches = 3;
 	b.processes[0].clock_ns = ns(0.8);
 	b.processes[0].clock_tid = OTHER_THREAD;
 	spend(add_own(&b, LEDGER_CPU, 0.2, 0), LEDGER_IPC, 0.8, 0.8);
@@ -483,6 +511,7 @@ int main(void)
 		cmocka_unit_test(test_locked),
 		cmocka_unit_test(test_launchers),
 		cmocka_unit_test(test_rank),
+		cmocka_unit_test(test_own_reads),
 		cmocka_unit_test(test_ahead),
 		cmocka_unit_test(test_start_is_no_loop),
 		cmocka_unit_test(test_threads_that_read),
