@@ -41,8 +41,8 @@ struct proc_source {
 	uint64_t last_pid;     /* that the kernel gave away, as it says */
 };
 
-/* Between two of them there is so many times what one costs: 0.2 % of a processor for rounds, beside one each second, and 0.7 % for looks. */
-enum { ROUND_REST = 500, LOOK_REST = 150 };
+/* Between two of them there is so many times what one costs: 0.2 % of a processor for rounds, beside one each second, and 0.3 % for looks. */
+enum { ROUND_REST = 500, LOOK_REST = 300 };
 
 /* Times by 75 to 125 %, so that looks do not keep step with what they look at. xorshift64* (Vigna 2016). */
 static uint64_t jitter(struct proc_source *source, uint64_t ns)
