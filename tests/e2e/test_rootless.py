@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Without BPF: the same from /proc, as a user without any privilege."""
 import csv
+import json
 import os
 import pathlib
 import re
@@ -325,6 +326,25 @@ def test_own_namespaces(rootless, dropped, public_folder):
     report = helpers.Report(output.read_text(encoding="utf-8"))
     assert report.row(pid=int(done.stdout))["comm"] == "sh"
     assert report.data["tool"]["source"] == "proc"
+
+
+LOOPS = {"cpu": ("--workers", "1", "--cpu-ms", "10", "--step-ms", "2"),
+         "not-input-bound": ("--workers", "2", "--cpu-ms", "2", "--step-ms", "10")}
+
+
+@pytest.mark.parametrize("expected", LOOPS)
+def test_verdict(rootless, public_folder, expected):
+    """The cause by looks alone, the share within their error, and what is not known is not said."""
+    loader = shutil.copy(helpers.WORKLOADS / "loader.py", public_folder)
+    report, output = rootless.traced("--", "/usr/bin/python3", loader, *LOOPS[expected])
+    told = json.loads(output)
+    (verdict,) = report.data["verdicts"]
+    assert (verdict["pid"], verdict["class"]) == (told["pid"], expected), verdict
+    assert verdict["confidence"] in ("low", "medium")
+    share = 100 * told["waited_s"] / told["loop_s"]
+    assert verdict["input_bound_pct"] == pytest.approx(
+        share, abs=5 + verdict["input_bound_uncertainty_pct"])
+    assert not {"lock", "prefetch"} & {what["change"] for what in verdict["what_if"]}
 
 
 def test_without_bpf_as_root(whystall, reader):

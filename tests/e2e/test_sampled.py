@@ -90,3 +90,17 @@ def test_beside_bpf(whystall, spawn, fuse_file):
             allowed = 0.15 * exact["wall"] / seconds + (
                 0.05 * exact[name] if name in ("cpu", "runqueue") else error_s(share, exact["wall"]))
             assert sampled[name] == pytest.approx(exact[name], abs=allowed), (name, exact, sampled)
+
+
+def test_verdict_on_storage(whystall, fuse_file):
+    report, output = whystall.traced(
+        "--no-bpf", "--", *helpers.workload("loader.py"), "--file", str(fuse_file(5000)), "--reads", "1",
+        "--step-ms", "1")
+    told = json.loads(output)
+    (verdict,) = report.data["verdicts"]
+    assert (verdict["pid"], verdict["class"]) == (told["pid"], "storage"), verdict
+    assert verdict["confidence"] in ("low", "medium")
+    assert verdict["input_bound_pct"] == pytest.approx(
+        100 * told["waited_s"] / told["loop_s"], abs=5 + verdict["input_bound_uncertainty_pct"])
+    # Which file or mount it was is not known.
+    assert {place["kind"] for place in verdict["where"]} <= {"process"}
