@@ -47,6 +47,7 @@ struct presumed {
 		loops; /* by process: index of the thread that runs its loop, if it has one; -1: none */
 	pid_t *bosses; /* likewise: the process that it works for, 0: none */
 	bool *works;   /* likewise: any of its threads does, again and again */
+	bool *has_workers;
 };
 
 static double busy_s(const struct ledger *ledger)
@@ -192,35 +193,33 @@ static pid_t find_boss(const struct presumed *plan, const struct loop_process *p
 	return 0;
 }
 
-/* One that others work for is a trainer itself: a rank, which its launcher only started. */
-static void drop_bosses_of_bosses(struct presumed *plan, bool *is_boss)
+static void mark_bosses(const struct presumed *plan)
 {
 	const struct loop *seen = plan->seen;
 
+	for (size_t i = 0; i < seen->process_count; i++)
+		plan->has_workers[i] = false;
 	for (size_t i = 0; i < seen->process_count; i++) {
 		const struct loop_process *boss = loop_find_process(seen, plan->bosses[i]);
 
 		if (boss)
-			is_boss[index_of(seen, boss)] = true;
+			plan->has_workers[index_of(seen, boss)] = true;
 	}
-	for (size_t i = 0; i < seen->process_count; i++)
-		if (is_boss[i] && plan->bosses[i] != plan->trainer)
-			plan->bosses[i] = 0;
 }
 
-static int find_bosses(struct presumed *plan)
+/* One that others work for is a trainer itself: a rank, which its launcher only started. */
+static void find_bosses(struct presumed *plan)
 {
 	const struct loop *seen = plan->seen;
-	bool *is_boss = calloc(seen->process_count + 1, sizeof(*is_boss));
 
-	if (!is_boss)
-		return -ENOMEM;
 	for (size_t i = 0; i < seen->process_count; i++)
 		if (plan->works[i] && seen->processes[i].pid != plan->trainer)
 			plan->bosses[i] = find_boss(plan, &seen->processes[i]);
-	drop_bosses_of_bosses(plan, is_boss);
-	free(is_boss);
-	return 0;
+	mark_bosses(plan);
+	for (size_t i = 0; i < seen->process_count; i++)
+		if (plan->has_workers[i] && plan->bosses[i] != plan->trainer)
+			plan->bosses[i] = 0;
+	mark_bosses(plan);
 }
 
 /* Of a process that works for another one: its first thread, and others that work much; what one makes that writes is no input. */
@@ -234,7 +233,8 @@ static enum deed deed_of_worker(const struct presumed *plan, const struct loop_t
 
 /*
  * Another thread of the loop's own process. One that reads files makes input. One that computes less while the loop waits than
- * chance would have it does so in the steps; of any other it is not known.
+ * chance would have it does so in the steps, and so does one that gets nothing through a pipe where other processes make the
+ * input; of any other it is not known.
  */
 static enum deed deed_of_own(const struct presumed *plan, const struct loop_thread *t,
 			     const struct loop_process *p)
@@ -250,6 +250,8 @@ static enum deed deed_of_own(const struct presumed *plan, const struct loop_thre
 		return DEED_ASKED;
 	if (computing_s(&t->all) <= least)
 		return DEED_NONE;
+	if (plan->has_workers[index_of(plan->seen, p)] && class_s(&t->all, LEDGER_IPC) < least)
+		return DEED_STEP;
 	return computing_s(&t->waiting) < most_in_waits * part * computing_s(&t->all) ?
 		       DEED_STEP :
 		       DEED_UNCLEAR;
@@ -283,6 +285,7 @@ void presumed_free(struct presumed *plan)
 	free(plan->loops);
 	free(plan->bosses);
 	free(plan->works);
+	free(plan->has_workers);
 	free(plan);
 }
 
@@ -295,19 +298,18 @@ static bool allocate(struct presumed *plan)
 	plan->loops = calloc(processes, sizeof(*plan->loops));
 	plan->bosses = calloc(processes, sizeof(*plan->bosses));
 	plan->works = calloc(processes, sizeof(*plan->works));
-	return plan->deeds && plan->loop_tids && plan->loops && plan->bosses && plan->works;
+	plan->has_workers = calloc(processes, sizeof(*plan->has_workers));
+	return plan->deeds && plan->loop_tids && plan->loops && plan->bosses && plan->works &&
+	       plan->has_workers;
 }
 
-static int find(struct presumed *plan)
+static void find(struct presumed *plan)
 {
-	int err;
-
 	choose_loops(plan);
 	find_workers(plan);
-	err = find_bosses(plan);
-	for (size_t i = 0; !err && i < plan->seen->thread_count; i++)
+	find_bosses(plan);
+	for (size_t i = 0; i < plan->seen->thread_count; i++)
 		set_deed(plan, i);
-	return err;
 }
 
 int presumed_find(struct presumed **presumed, const struct loop *seen, pid_t trainer)
@@ -319,7 +321,10 @@ int presumed_find(struct presumed **presumed, const struct loop *seen, pid_t tra
 	(*presumed)->trainer = trainer;
 	if (!seen->looks)
 		return 0;
-	return allocate(*presumed) ? find(*presumed) : -ENOMEM;
+	if (!allocate(*presumed))
+		return -ENOMEM;
+	find(*presumed);
+	return 0;
 }
 
 /* How long others did their work while the loop waited, in one part: those who make its input, and the rest. */

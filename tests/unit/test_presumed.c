@@ -353,6 +353,30 @@ static void test_ahead(void **unused)
 	check_ahead(0.4, CLASS_CPU);
 }
 
+/* Where other processes make the input a thread that computes while the trainer waits is its step, unless things come to it. */
+static void check_beside_workers(double at_pipes_s, enum verdict_class class)
+{
+	struct loop_thread *t;
+	struct built b;
+
+	begin(&b);
+	add_trainer(&b, LEDGER_LOCK, 0.5);
+	t = add_own(&b, LEDGER_CPU, 0.5, 0.5);
+	spend(t, LEDGER_IPC, at_pipes_s, 0);
+	spend(t, LEDGER_LOCK, 0.5 - at_pipes_s, 0);
+	t = add(&b, WORKER, TRAINER);
+	spend(t, LEDGER_CPU, 0.1, 0.05);
+	spend(t, LEDGER_LOCK, 0.9, 0.45);
+	check(&b, class);
+}
+
+static void test_beside_workers(void **unused)
+{
+	(void)unused;
+	check_beside_workers(0, CLASS_NOT_INPUT_BOUND);
+	check_beside_workers(0.4, CLASS_UNKNOWN);
+}
+
 static void test_loop_in_another_thread(void **unused)
 {
 	struct loop_thread *t;
@@ -513,6 +537,7 @@ int main(void)
 		cmocka_unit_test(test_rank),
 		cmocka_unit_test(test_own_reads),
 		cmocka_unit_test(test_ahead),
+		cmocka_unit_test(test_beside_workers),
 		cmocka_unit_test(test_start_is_no_loop),
 		cmocka_unit_test(test_threads_that_read),
 		cmocka_unit_test(test_threads_that_compute),
