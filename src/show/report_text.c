@@ -288,8 +288,8 @@ static void print_pressure(FILE *out, const struct report *report)
 
 		if (!p->known || p->some_pct < least_pressure_pct)
 			continue;
-		fprintf(out, "%s%s %.1f %%", first ? "The host lacked: " : ", ", pressure_names[i],
-			p->some_pct);
+		fprintf(out, "%s%s %.1f %%", first ? "\nThe host lacked: " : ", ",
+			pressure_names[i], p->some_pct);
 		if (p->full_pct >= 0.05)
 			fprintf(out, " (for all %.1f %%)", p->full_pct);
 		first = false;
@@ -343,13 +343,13 @@ int show_report_text(FILE *out, const struct report *report, const struct show_c
 	fprintf(out, "%.1f s, %zu process%s, %s of block I/O (source: %s)\n", report->seconds,
 		processes, processes == 1 ? "" : "es",
 		bytes_format(text, sizeof(text), report->job_bytes), context->source);
-	print_pressure(out, report);
 	if (report->has_ledger)
 		show_verdicts_text(out, context->verdicts, report);
 	print_processes(out, report, processes);
 	if (report->has_ledger)
 		err = show_ledger_text(out, report, context->threads);
 	print_histograms(out, report);
+	print_pressure(out, report);
 	if (report->source == SOURCE_PROC)
 		print_devices_of_proc(out, report);
 	else

@@ -37,7 +37,7 @@ def run_of(whystall, spawn, loop):
 def test_keys(run_of, loop):
     pid, text = run_of("json")
     data = json.loads(text)
-    assert set(data) == {"schema", "tool", "window", "verdicts", "job", "processes", "devices", "loss"}
+    assert set(data) == {"schema", "tool", "window", "pressure", "verdicts", "job", "processes", "devices", "loss"}
     assert set(data["tool"]) == {"version", "source", "kernel", "host"}
     assert (data["tool"]["source"], data["tool"]["kernel"], data["tool"]["host"]) \
         == ("bpf", platform.release(), socket.gethostname())

@@ -344,7 +344,8 @@ def test_verdict(rootless, public_folder, expected):
     share = 100 * told["waited_s"] / told["loop_s"]
     assert verdict["input_bound_pct"] == pytest.approx(
         share, abs=5 + verdict["input_bound_uncertainty_pct"])
-    assert not {"lock", "prefetch"} & {what["change"] for what in verdict["what_if"]}
+    # That nothing is to be gained can be told; a gain by these rests on who waits for whom.
+    assert all(what["speedup"] < 1.03 for what in verdict["what_if"] if what["change"] in ("lock", "prefetch"))
 
 
 def test_without_bpf_as_root(whystall, reader):
