@@ -87,6 +87,14 @@ void text_join_arguments(char *out, size_t size, const char *in, size_t len)
 	out[len] = '\0';
 }
 
+bool text_is_below(const char *path, const char *folder)
+{
+	size_t len = strlen(folder);
+
+	return strncmp(path, folder, len) == 0 &&
+	       (path[len] == '/' || path[len] == '\0' || (len && folder[len - 1] == '/'));
+}
+
 bool text_copy(char *out, size_t size, const char *in)
 {
 	size_t len = strlen(in);

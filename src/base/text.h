@@ -26,6 +26,9 @@ char *text_escape(char *out, size_t size, const char *in, enum text_use use);
  */
 void text_join_arguments(char *out, size_t size, const char *in, size_t len);
 
+/* Is a path the folder, or something below it? */
+bool text_is_below(const char *path, const char *folder);
+
 /* Copy, cut at `size` - 1; returns whether it fitted. */
 bool text_copy(char *out, size_t size, const char *in);
 

@@ -62,11 +62,7 @@ static int find_pidns(unsigned int *inum, struct fault *fault)
 				 strerror(errno));
 	*inum = (unsigned int)st.st_ino == initial_pidns_inum ? 0 : (unsigned int)st.st_ino;
 	if (procfs_is_own_namespace() != 1)
-		return fault_set_exit(
-			fault, EXIT_NOT_SUPPORTED, -EXDEV,
-			"/proc shows another PID namespace than the one whystall runs in, "
-			"so PIDs would mean different processes: mount a new /proc "
-			"(unshare --mount-proc), or run whystall on the host");
+		return procfs_refuse_namespace(fault);
 	return 0;
 }
 

@@ -375,15 +375,6 @@ static void note_entry(const char *name, void *context)
 	*(bool *)context = true;
 }
 
-/* Is `path` in the folder `mount`? */
-static bool is_below(const char *path, const char *mount)
-{
-	size_t len = strlen(mount);
-
-	return strncmp(path, mount, len) == 0 &&
-	       (path[len] == '/' || path[len] == '\0' || (len && mount[len - 1] == '/'));
-}
-
 /* By the mount with the longest name above it; of two at one place the later one hides the earlier. */
 static bool is_on_disk(const char *file)
 {
@@ -400,7 +391,7 @@ static bool is_on_disk(const char *file)
 		unsigned int major;
 
 		if (!dash || sscanf(line, "%*d %*d %u:%*u %*s %4095s", &major, target) != 2 ||
-		    sscanf(dash + 3, "%*s %4095s", source) != 1 || !is_below(file, target) ||
+		    sscanf(dash + 3, "%*s %4095s", source) != 1 || !text_is_below(file, target) ||
 		    strlen(target) < longest)
 			continue;
 		longest = strlen(target);

@@ -3,13 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "collect/framework.h"
+#include "collect/proc_files.h"
 #include "collect/proc_states.h"
 
 /* A thread, by its place in the table of the job; tells it from one that had the place before. */
@@ -23,7 +22,7 @@ struct looked_thread {
 /* A process, by its place likewise. */
 struct looked_process {
 	uint64_t start_boot_ns;
-	struct proc_files files;
+	struct proc_fds files;
 	uint32_t
 		clock_thread; /* place + 1 of the thread that its clock follows; 0: none is known */
 	bool waits;           /* that thread, when it was looked at last */
@@ -39,7 +38,6 @@ struct proc_looks {
 	size_t thread_count;
 	struct looked_process *processes;
 	size_t process_count;
-	const char *root;
 	size_t next; /* process whose turn it is to be looked at for frameworks */
 };
 
@@ -53,7 +51,6 @@ struct proc_looks *proc_looks_new(struct proc_job *job, const char *root)
 	if (!looks)
 		return NULL;
 	looks->job = job;
-	looks->root = root;
 	looks->sockets = proc_sockets_new(root);
 	if (looks->sockets)
 		return looks;
@@ -68,7 +65,7 @@ void proc_looks_free(struct proc_looks *looks)
 	for (size_t i = 0; i < looks->thread_count; i++)
 		proc_look_close(&looks->threads[i].look);
 	for (size_t i = 0; i < looks->process_count; i++)
-		proc_files_close(&looks->processes[i].files);
+		proc_fds_close(&looks->processes[i].files);
 	proc_sockets_free(looks->sockets);
 	free(looks->threads);
 	free(looks->processes);
@@ -100,7 +97,7 @@ static int make_room(struct proc_looks *looks)
 		looks->processes = more;
 		for (; looks->process_count < processes; looks->process_count++) {
 			more[looks->process_count] = (struct looked_process){ 0 };
-			proc_files_init(&more[looks->process_count].files, 0);
+			proc_fds_init(&more[looks->process_count].files, 0);
 		}
 	}
 	return 0;
@@ -127,9 +124,9 @@ static struct looked_process *process_at(struct proc_looks *looks, size_t place)
 
 	if (p->files.pid == (pid_t)o->pid && p->start_boot_ns == o->start_boot_ns)
 		return p;
-	proc_files_close(&p->files);
+	proc_fds_close(&p->files);
 	*p = (struct looked_process){ .start_boot_ns = o->start_boot_ns };
-	proc_files_init(&p->files, (pid_t)o->pid);
+	proc_fds_init(&p->files, (pid_t)o->pid);
 	return p;
 }
 
@@ -181,6 +178,14 @@ static void look_at_clocks(struct proc_looks *looks, uint64_t now_ns)
 	}
 }
 
+/* Did the trainer that this thread works for wait, when it was looked at last? */
+static bool trainer_waits(const struct proc_looks *looks, size_t place)
+{
+	uint32_t owner = looks->job->threads[place].ledger.owner;
+
+	return looks->processes[looks->job->processes[owner].owner.trainer].waits;
+}
+
 int proc_looks_take(struct proc_looks *looks, uint64_t now_ns)
 {
 	int err = make_room(looks);
@@ -189,18 +194,15 @@ int proc_looks_take(struct proc_looks *looks, uint64_t now_ns)
 		return err;
 	look_at_clocks(looks, now_ns);
 	for (size_t i = 0; i < looks->job->thread_count; i++) {
-		const struct thread *ledger = &looks->job->threads[i].ledger;
 		struct looked_thread *t;
-		bool waits;
 
 		if (!is_alive(looks, i) || runs_clock(looks, i))
 			continue;
 		t = thread_at(looks, i);
-		waits = looks->processes[looks->job->processes[ledger->owner].owner.trainer].waits;
 		if (!proc_look_is_due(&t->look))
-			proc_look_spare(&t->look, waits);
+			proc_look_spare(&t->look, trainer_waits(looks, i));
 		else if (look_at(looks, i, now_ns))
-			proc_look_count(&t->look, waits);
+			proc_look_count(&t->look, trainer_waits(looks, i));
 	}
 	return 0;
 }
@@ -209,17 +211,13 @@ int proc_looks_take(struct proc_looks *looks, uint64_t now_ns)
 static void look_at_the_rest(struct proc_looks *looks, uint64_t now_ns)
 {
 	for (size_t i = 0; i < looks->job->thread_count; i++) {
-		const struct thread *ledger = &looks->job->threads[i].ledger;
 		struct looked_thread *t;
 
 		if (!is_alive(looks, i))
 			continue;
 		t = thread_at(looks, i);
 		if (!proc_look_has_any(&t->look) && look_at(looks, i, now_ns))
-			proc_look_count(
-				&t->look,
-				looks->processes[looks->job->processes[ledger->owner].owner.trainer]
-					.waits);
+			proc_look_count(&t->look, trainer_waits(looks, i));
 	}
 }
 
@@ -293,9 +291,8 @@ static size_t look_for_frameworks(struct proc_looks *looks, size_t place, uint64
 {
 	const struct proc_process *process = &looks->job->processes[place];
 	struct looked_process *p = process_at(looks, place);
-	char path[PATH_MAX];
-	int folder = process->folder_fd;
 	size_t bytes;
+	int folder;
 
 	if (is_copy(looks, place)) {
 		p->frameworks.frameworks |= looks->processes[process->parent].frameworks.frameworks;
@@ -303,14 +300,11 @@ static size_t look_for_frameworks(struct proc_looks *looks, size_t place, uint64
 	}
 	if (now_ns < p->frameworks.due_ns)
 		return 0;
-	snprintf(path, sizeof(path), "%s/proc/%u", looks->root, process->owner.pid);
-	if (folder < 0)
-		folder = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	folder = proc_files_open(looks->job, process, ".", O_PATH | O_DIRECTORY);
 	if (folder < 0)
 		return 0;
 	bytes = framework_look(&p->frameworks, folder, process->owner.start_boot_ns, now_ns);
-	if (folder != process->folder_fd)
-		close(folder);
+	close(folder);
 	return bytes;
 }
 

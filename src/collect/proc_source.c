@@ -141,11 +141,7 @@ static int check_namespace(struct fault *fault)
 		return fault_set_exit(fault, EXIT_NOT_SUPPORTED, own,
 				      "cannot read /proc: %s; is it mounted?", strerror(-own));
 	if (!own)
-		return fault_set_exit(
-			fault, EXIT_NOT_SUPPORTED, -EXDEV,
-			"/proc shows another PID namespace than the one whystall runs in, "
-			"so PIDs would mean different processes: mount a new /proc "
-			"(unshare --mount-proc), or run whystall on the host");
+		return procfs_refuse_namespace(fault);
 	return 0;
 }
 

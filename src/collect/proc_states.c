@@ -57,12 +57,12 @@ void proc_sockets_free(struct proc_sockets *sockets)
 	free(sockets);
 }
 
-void proc_files_init(struct proc_files *files, pid_t pid)
+void proc_fds_init(struct proc_fds *files, pid_t pid)
 {
-	*files = (struct proc_files){ .pid = pid, .directory = -1 };
+	*files = (struct proc_fds){ .pid = pid, .directory = -1 };
 }
 
-void proc_files_close(struct proc_files *files)
+void proc_fds_close(struct proc_fds *files)
 {
 	if (files->directory >= 0)
 		close(files->directory);
@@ -241,7 +241,7 @@ static unsigned int kind_of_link(const char *link, struct proc_sockets *sockets,
 	}
 }
 
-static bool open_directory(struct proc_files *files, const char *root)
+static bool open_directory(struct proc_fds *files, const char *root)
 {
 	char path[PATH_MAX];
 
@@ -252,7 +252,7 @@ static bool open_directory(struct proc_files *files, const char *root)
 	return files->directory >= 0;
 }
 
-static bool read_link(const struct proc_files *files, uint64_t fd, char link[LINK_LEN])
+static bool read_link(const struct proc_fds *files, uint64_t fd, char link[LINK_LEN])
 {
 	char name[16];
 	ssize_t n;
@@ -263,7 +263,7 @@ static bool read_link(const struct proc_files *files, uint64_t fd, char link[LIN
 	return n > 0;
 }
 
-static unsigned int kind_of_fd(struct proc_files *files, struct proc_sockets *sockets, uint64_t fd)
+static unsigned int kind_of_fd(struct proc_fds *files, struct proc_sockets *sockets, uint64_t fd)
 {
 	char link[LINK_LEN], again[LINK_LEN];
 	unsigned int kind;
@@ -285,7 +285,7 @@ static bool read_memory(pid_t pid, uint64_t address, void *out, size_t size)
 	return process_vm_readv(pid, &to, 1, &from, 1, 0) == (ssize_t)size;
 }
 
-static unsigned int kinds_of_poll(struct proc_files *files, struct proc_sockets *sockets,
+static unsigned int kinds_of_poll(struct proc_fds *files, struct proc_sockets *sockets,
 				  const struct proc_syscall *call)
 {
 	size_t count = call->args[1] < MOST_POLLED ? call->args[1] : MOST_POLLED;
@@ -302,7 +302,7 @@ static unsigned int kinds_of_poll(struct proc_files *files, struct proc_sockets 
 	return kinds;
 }
 
-static unsigned int kinds_of_select(struct proc_files *files, struct proc_sockets *sockets,
+static unsigned int kinds_of_select(struct proc_fds *files, struct proc_sockets *sockets,
 				    const struct proc_syscall *call)
 {
 	uint64_t words[3][MOST_SELECTED / 64] = { 0 };
@@ -323,7 +323,7 @@ static unsigned int kinds_of_select(struct proc_files *files, struct proc_socket
 }
 
 /* Its fdinfo has a line "tfd: FD ..." for each. */
-static unsigned int kinds_of_epoll(struct proc_files *files, struct proc_sockets *sockets,
+static unsigned int kinds_of_epoll(struct proc_fds *files, struct proc_sockets *sockets,
 				   uint64_t epoll)
 {
 	char path[PATH_MAX], line[256];
@@ -344,7 +344,7 @@ static unsigned int kinds_of_epoll(struct proc_files *files, struct proc_sockets
 	return kinds;
 }
 
-static unsigned int kinds_of_call(struct proc_files *files, struct proc_sockets *sockets,
+static unsigned int kinds_of_call(struct proc_fds *files, struct proc_sockets *sockets,
 				  const struct proc_syscall *call)
 {
 	switch (proc_wait_fds(call)) {
@@ -389,7 +389,7 @@ static void read_function(const char *root, pid_t pid, pid_t tid, char name[WCHA
 }
 
 /* All that the process has open, up to a bound: what a poll may be for. */
-static unsigned int kinds_held(struct proc_files *files, struct proc_sockets *sockets,
+static unsigned int kinds_held(struct proc_fds *files, struct proc_sockets *sockets,
 			       uint64_t now_ns)
 {
 	const struct dirent *entry;
@@ -414,7 +414,7 @@ static unsigned int kinds_held(struct proc_files *files, struct proc_sockets *so
 	return files->holds;
 }
 
-static int look_by_function(struct proc_look *look, struct proc_files *files,
+static int look_by_function(struct proc_look *look, struct proc_fds *files,
 			    struct proc_sockets *sockets, pid_t tid, uint64_t now_ns)
 {
 	char letter = read_letter(sockets->root, files->pid, tid), function[WCHAN_LEN];
@@ -444,7 +444,7 @@ static bool is_stopped(const char *root, pid_t pid, pid_t tid)
 }
 
 /* A thread that has just been seen in another call is not stopped: that is looked for where it stays in one. */
-static void classify(struct proc_look *look, struct proc_files *files, struct proc_sockets *sockets,
+static void classify(struct proc_look *look, struct proc_fds *files, struct proc_sockets *sockets,
 		     pid_t tid, const struct proc_syscall *call, uint64_t now_ns)
 {
 	bool same = look->call_ns && is_same_call(&look->call, call);
@@ -468,7 +468,7 @@ static void classify(struct proc_look *look, struct proc_files *files, struct pr
 	}
 }
 
-int proc_look_now(struct proc_look *look, struct proc_files *files, struct proc_sockets *sockets,
+int proc_look_now(struct proc_look *look, struct proc_fds *files, struct proc_sockets *sockets,
 		  pid_t tid, uint64_t now_ns)
 {
 	struct proc_syscall call;

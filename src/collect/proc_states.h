@@ -22,7 +22,7 @@ struct proc_sockets *proc_sockets_new(const char *root); /* NULL when out of mem
 void proc_sockets_free(struct proc_sockets *sockets);
 
 /* Of a process. */
-struct proc_files {
+struct proc_fds {
 	pid_t pid;
 	int directory;      /* its fd/, -1: not open */
 	uint64_t held_ns;   /* when `holds` was found out */
@@ -45,15 +45,15 @@ struct proc_look {
 	uint32_t waiting[LEDGER_STATES]; /* of these, while its trainer waited */
 };
 
-void proc_files_init(struct proc_files *files, pid_t pid);
-void proc_files_close(struct proc_files *files);
+void proc_fds_init(struct proc_fds *files, pid_t pid);
+void proc_fds_close(struct proc_fds *files);
 void proc_look_init(struct proc_look *look);
 void proc_look_close(struct proc_look *look);
 
 /*
  * What does the thread do? LEDGER_CPU: it runs or waits for a processor; else what it waits for. Returns 0 with look->state set, -ESRCH when it is gone.
  */
-int proc_look_now(struct proc_look *look, struct proc_files *files, struct proc_sockets *sockets,
+int proc_look_now(struct proc_look *look, struct proc_fds *files, struct proc_sockets *sockets,
 		  pid_t tid, uint64_t now_ns);
 
 /* Does a thread in this state let its process's waiting clock run? That of BPF, see clock_in_state(). */

@@ -139,3 +139,11 @@ int procfs_is_own_namespace(void)
 	link[n] = '\0';
 	return strtol(link, NULL, 10) == getpid();
 }
+
+int procfs_refuse_namespace(struct fault *fault)
+{
+	return fault_set_exit(fault, EXIT_NOT_SUPPORTED, -EXDEV,
+			      "/proc shows another PID namespace than the one whystall runs in, "
+			      "so PIDs would mean different processes: mount a new /proc "
+			      "(unshare --mount-proc), or run whystall on the host");
+}

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/fault.h"
+
 /* Read up to `size` - 1 bytes of /proc/PID/NAME; NUL-terminated. Returns the length or a negative errno. */
 ssize_t procfs_read(pid_t pid, const char *name, char *out, size_t size);
 
@@ -30,5 +32,8 @@ int procfs_parse_cgroup(char *text, char *out, size_t size);
 
 /* Does /proc show the PID namespace that this process is in? */
 int procfs_is_own_namespace(void);
+
+/* Refuse to run where it does not: `fault` says why, with exit code 77. Returns a negative errno. */
+int procfs_refuse_namespace(struct fault *fault);
 
 #endif

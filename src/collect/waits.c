@@ -269,14 +269,6 @@ static bool parse_mount(char *line, struct mount_line *mount)
 	return true;
 }
 
-static bool is_below(const char *path, const char *target)
-{
-	size_t len = strlen(target);
-
-	return strncmp(path, target, len) == 0 &&
-	       (path[len] == '/' || path[len] == '\0' || len == 1);
-}
-
 /* By its number, or by the path where that is -1: the last one that it is below. */
 static void find_mount(struct wait_thread *thread, long id)
 {
@@ -293,7 +285,7 @@ static void find_mount(struct wait_thread *thread, long id)
 		if (!parse_mount(line, &mount))
 			continue;
 		if (id >= 0 ? mount.id != id :
-			      !is_below(thread->object, mount.target) ||
+			      !text_is_below(thread->object, mount.target) ||
 				      strlen(mount.target) < longest)
 			continue;
 		longest = strlen(mount.target);

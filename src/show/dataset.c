@@ -147,28 +147,12 @@ void dataset_describe(struct advice_words *words, const struct advice *advice, c
 	describe_because(words->because, advice);
 }
 
-static void add_count(struct json_builder *b, json_t *row, enum metric metric, bool known,
-		      uint64_t count)
-{
-	if (known)
-		json_add_count(b, row, metrics[metric].key, count);
-	else
-		json_add_null(b, row, metrics[metric].key);
-}
-
-static void add_real(struct json_builder *b, json_t *row, enum metric metric, double value)
-{
-	if (value > 0)
-		json_add_real(b, row, metrics[metric].key, value);
-	else
-		json_add_null(b, row, metrics[metric].key);
-}
-
 static void add_memory(struct json_builder *b, json_t *row, const struct dataset_judged *j)
 {
 	const struct memory_room *memory = j->memory;
 
-	add_count(b, row, M_MEMORY_AVAILABLE_BYTES, memory, memory ? memory->bytes : 0);
+	json_add_known_count(b, row, metrics[M_MEMORY_AVAILABLE_BYTES].key, memory,
+			     memory ? memory->bytes : 0);
 	if (memory)
 		json_add_text(b, row, metrics[M_MEMORY_LIMITED_BY].key,
 			      memory->group[0] ? memory->group : "host");
@@ -187,6 +171,7 @@ void show_dataset_json(struct json_builder *b, json_t *row, const struct verdict
 	const struct dataset_count *count;
 	struct dataset_judged j;
 	char name[NAME_LEN];
+	double to_pay;
 	bool counted;
 
 	dataset_judge(&j, verdict, report);
@@ -196,16 +181,17 @@ void show_dataset_json(struct json_builder *b, json_t *row, const struct verdict
 	count = &j.dataset->count;
 	row = json_open_object(b, row, metrics[M_DATASET].key);
 	json_add_text(b, row, metrics[M_PATH].key, name_place(name, &j.dataset->place));
-	add_count(b, row, M_FILES, counted, count->files);
-	add_count(b, row, M_BYTES, counted, count->bytes);
+	json_add_known_count(b, row, metrics[M_FILES].key, counted, count->files);
+	json_add_known_count(b, row, metrics[M_BYTES].key, counted, count->bytes);
 	json_add(b, row, metrics[M_COMPLETE].key,
 		 counted ? json_boolean(count->complete) : json_null());
-	add_count(b, row, M_READ_FILES, j.read_known, count->read_files);
-	add_count(b, row, M_READ_BYTES, j.read_known, count->read_bytes);
-	add_count(b, row, M_READ_AGAIN_BYTES, j.read_known, count->again_bytes);
+	json_add_known_count(b, row, metrics[M_READ_FILES].key, j.read_known, count->read_files);
+	json_add_known_count(b, row, metrics[M_READ_BYTES].key, j.read_known, count->read_bytes);
+	json_add_known_count(b, row, metrics[M_READ_AGAIN_BYTES].key, j.read_known,
+			     count->again_bytes);
 	add_memory(b, row, &j);
 	json_add_text(b, row, metrics[M_CACHE].key, cache_keys[j.cache]);
-	add_real(b, row, M_EPOCHS_SEEN, j.epochs_seen);
-	add_real(b, row, M_EPOCHS_TO_PAY,
-		 dataset_epochs_to_pay(&j, storage ? storage->speedup : 0));
+	json_add_known_real(b, row, metrics[M_EPOCHS_SEEN].key, j.epochs_seen > 0, j.epochs_seen);
+	to_pay = dataset_epochs_to_pay(&j, storage ? storage->speedup : 0);
+	json_add_known_real(b, row, metrics[M_EPOCHS_TO_PAY].key, to_pay > 0, to_pay);
 }

@@ -49,6 +49,24 @@ void json_add_null(struct json_builder *b, json_t *object, const char *key)
 	json_add(b, object, key, json_null());
 }
 
+void json_add_known_count(struct json_builder *b, json_t *object, const char *key, bool known,
+			  uint64_t count)
+{
+	if (known)
+		json_add_count(b, object, key, count);
+	else
+		json_add_null(b, object, key);
+}
+
+void json_add_known_real(struct json_builder *b, json_t *object, const char *key, bool known,
+			 double value)
+{
+	if (known)
+		json_add_real(b, object, key, value);
+	else
+		json_add_null(b, object, key);
+}
+
 static json_t *open_value(struct json_builder *b, json_t *parent, const char *key, json_t *value)
 {
 	int err = 0;

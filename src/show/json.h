@@ -24,6 +24,11 @@ void json_add(struct json_builder *b, json_t *object, const char *key, json_t *v
 void json_add_text(struct json_builder *b, json_t *object, const char *key, const char *text);
 void json_add_count(struct json_builder *b, json_t *object, const char *key, uint64_t count);
 void json_add_real(struct json_builder *b, json_t *object, const char *key, double value);
+/* null where it is not known. */
+void json_add_known_count(struct json_builder *b, json_t *object, const char *key, bool known,
+			  uint64_t count);
+void json_add_known_real(struct json_builder *b, json_t *object, const char *key, bool known,
+			 double value);
 /* To an array; `text` is UTF-8. */
 void json_append_text(struct json_builder *b, json_t *array, const char *text);
 void json_add_null(struct json_builder *b, json_t *object, const char *key);

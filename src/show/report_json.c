@@ -295,30 +295,13 @@ static void add_process(struct json_builder *b, json_t *list, const struct repor
 		add_files(b, process, p, report->has_ledger);
 }
 
-/* Figures of a device that a source cannot know, or that are not known of this one, are null. */
-static void add_device_count(struct json_builder *b, json_t *device, enum metric metric, bool known,
-			     uint64_t count)
-{
-	if (known)
-		json_add_count(b, device, metrics[metric].key, count);
-	else
-		json_add_null(b, device, metrics[metric].key);
-}
-
-static void add_device_real(struct json_builder *b, json_t *device, enum metric metric, bool known,
-			    double value)
-{
-	if (known)
-		json_add_real(b, device, metrics[metric].key, value);
-	else
-		json_add_null(b, device, metrics[metric].key);
-}
-
 static void add_means(struct json_builder *b, json_t *device, const struct device_report *d)
 {
-	add_device_real(b, device, M_READ_MEAN_US, d->read.known, d->read.mean_ns / NS_PER_US);
-	add_device_real(b, device, M_WRITE_MEAN_US, d->write.known, d->write.mean_ns / NS_PER_US);
-	add_device_real(b, device, M_UTIL_PCT, d->busy_known, d->busy_pct);
+	json_add_known_real(b, device, metrics[M_READ_MEAN_US].key, d->read.known,
+			    d->read.mean_ns / NS_PER_US);
+	json_add_known_real(b, device, metrics[M_WRITE_MEAN_US].key, d->write.known,
+			    d->write.mean_ns / NS_PER_US);
+	json_add_known_real(b, device, metrics[M_UTIL_PCT].key, d->busy_known, d->busy_pct);
 }
 
 static void add_device(struct json_builder *b, json_t *list, const struct device_report *d,
@@ -334,19 +317,21 @@ static void add_device(struct json_builder *b, json_t *list, const struct device
 	parents = json_open_array(b, device, "parents");
 	for (size_t i = 0; i < d->parent_count; i++)
 		json_append_text(b, parents, d->parents[i]);
-	add_device_count(b, device, M_REQUESTS, d->counted, d->requests);
-	add_device_count(b, device, M_READ_BYTES, d->counted, d->read_bytes);
-	add_device_count(b, device, M_WRITE_BYTES, d->counted, d->write_bytes);
-	add_device_count(b, device, M_JOB_READ_BYTES, owners, d->job_read_bytes);
-	add_device_count(b, device, M_JOB_WRITE_BYTES, owners, d->job_write_bytes);
-	add_device_count(b, device, M_UNATTRIBUTED_READ_BYTES, owners, d->unattributed_read_bytes);
-	add_device_count(b, device, M_UNATTRIBUTED_WRITE_BYTES, owners,
-			 d->unattributed_write_bytes);
-	add_device_count(b, device, M_DISKSTATS_READ_BYTES, d->in_diskstats,
-			 d->diskstats_read_bytes);
-	add_device_count(b, device, M_DISKSTATS_WRITE_BYTES, d->in_diskstats,
-			 d->diskstats_write_bytes);
-	add_device_real(b, device, M_COVERAGE_PCT, d->coverage_known, d->coverage_pct);
+	json_add_known_count(b, device, metrics[M_REQUESTS].key, d->counted, d->requests);
+	json_add_known_count(b, device, metrics[M_READ_BYTES].key, d->counted, d->read_bytes);
+	json_add_known_count(b, device, metrics[M_WRITE_BYTES].key, d->counted, d->write_bytes);
+	json_add_known_count(b, device, metrics[M_JOB_READ_BYTES].key, owners, d->job_read_bytes);
+	json_add_known_count(b, device, metrics[M_JOB_WRITE_BYTES].key, owners, d->job_write_bytes);
+	json_add_known_count(b, device, metrics[M_UNATTRIBUTED_READ_BYTES].key, owners,
+			     d->unattributed_read_bytes);
+	json_add_known_count(b, device, metrics[M_UNATTRIBUTED_WRITE_BYTES].key, owners,
+			     d->unattributed_write_bytes);
+	json_add_known_count(b, device, metrics[M_DISKSTATS_READ_BYTES].key, d->in_diskstats,
+			     d->diskstats_read_bytes);
+	json_add_known_count(b, device, metrics[M_DISKSTATS_WRITE_BYTES].key, d->in_diskstats,
+			     d->diskstats_write_bytes);
+	json_add_known_real(b, device, metrics[M_COVERAGE_PCT].key, d->coverage_known,
+			    d->coverage_pct);
 	if (source == SOURCE_PROC)
 		add_means(b, device, d);
 }

@@ -8,21 +8,14 @@ import types
 import pytest
 
 import helpers
-from test_ledger import CLASSES, check_sum
+from test_ledger import CLASSES, STATES as KNOWN, check_sum
 
 STATE_S = 1.5
 LOOKS_S = 20  # as many looks as are taken in a second
 
-# Where /proc has nothing that tells: io_uring's waits are `other`.
-STATES = {
-    "spin": "cpu", "sleep": "sleep", "poll_none": "sleep", "select_none": "sleep", "timerfd": "sleep",
-    "epoll_timer": "sleep",
-    "pipe": "ipc", "unix": "ipc", "eventfd": "ipc", "epoll_pipe": "ipc", "poll_pipe": "ipc",
-    "pause": "ipc", "wait": "ipc", "vfork": "ipc", "message_queue": "ipc",
-    "tcp": "network", "tcp_timeout": "network", "tcp_poll": "network", "epoll_mixed": "network",
-    "epoll_many": "network", "select_tcp": "network",
-    "futex": "lock", "flock": "lock", "stopped": "other", "uring_timeout": "other",
-}
+# Without those that /proc does not tell; one of io_uring's for all: they are `other`.
+STATES = {name: kind for name, kind in KNOWN.items() if not name.startswith("uring") and name != "sleep_interrupted"}
+STATES["uring_timeout"] = "other"
 
 
 @pytest.fixture

@@ -337,7 +337,7 @@ static void looks_at_children(void **state)
 	(void)state;
 	assert_non_null(sockets);
 	for (size_t i = 0; i < sizeof(children) / sizeof(children[0]); i++) {
-		struct proc_files files;
+		struct proc_fds files;
 		struct proc_look look;
 		int found = -1;
 		pid_t pid;
@@ -349,7 +349,7 @@ static void looks_at_children(void **state)
 			children[i].work();
 			_exit(0);
 		}
-		proc_files_init(&files, pid);
+		proc_fds_init(&files, pid);
 		proc_look_init(&look);
 		for (int n = 0; n < 200 && found != (int)children[i].state; n++) {
 			pause_ms(10);
@@ -365,7 +365,7 @@ static void looks_at_children(void **state)
 		waitpid(pid, NULL, 0);
 		assert_int_equal(proc_look_now(&look, &files, sockets, pid, 1), -ESRCH);
 		proc_look_close(&look);
-		proc_files_close(&files);
+		proc_fds_close(&files);
 		close(ends[0]);
 		close(ends[1]);
 	}
