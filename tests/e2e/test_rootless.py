@@ -224,7 +224,8 @@ def test_process_that_ends_at_once(rootless):
         child.wait()
         assert result.status in (0, 1), result
         if result.status == 0:
-            assert helpers.Report(result.stdout).row(pid=child.pid)["io"] == []
+            # An ordinary user may not read the counters of a zombie.
+            assert helpers.Report(result.stdout).row(pid=child.pid)["io"] in ([], None)
         else:
             assert len(result.stderr.splitlines()) == 1, result
 
