@@ -56,9 +56,9 @@ static void add_open_waits(const struct bpf_maps *maps, const struct sample *sam
 	}
 }
 
-int bpf_files_read(const struct bpf_maps *maps, struct sample *sample)
+int bpf_files_read(struct bpf_maps *maps, struct sample *sample)
 {
-	uint32_t end = bpf_maps_used(maps->skel->maps.files, &maps->skel->bss->files_used);
+	uint32_t end = bpf_maps_used(&maps->file_table, &maps->skel->bss->files_used);
 
 	for (uint32_t i = 0; i < end; i++) {
 		struct file_sample *file = sample_add_file(sample);
@@ -68,7 +68,7 @@ int bpf_files_read(const struct bpf_maps *maps, struct sample *sample)
 		copy_file(file, &maps->files[i]);
 	}
 	add_open_waits(maps, sample);
-	return 0;
+	return maps->file_table.err;
 }
 
 /* "/data/train/0001.jpg" of the names "0001.jpg", "train", "data"; ".../" where they do not reach up. */

@@ -7,7 +7,7 @@
 #include "collect/mounts.h"
 
 /* Append the counters of all files to the sample, without paths. Returns 0 or -ENOMEM. */
-int bpf_files_read(const struct bpf_maps *maps, struct sample *sample);
+int bpf_files_read(struct bpf_maps *maps, struct sample *sample);
 
 /* Set the paths of the sample's files. Returns 0 or -ENOMEM. */
 int bpf_files_name(const struct bpf_maps *maps, struct sample *sample);

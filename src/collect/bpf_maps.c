@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/order.h"
@@ -25,27 +24,46 @@ enum { MAX_SUSPECTS = 1024 };
 /* Threads would have to end within each of so many readings. */
 enum { MAX_READINGS = 1000 };
 
-/* Map a table; NULL with `fault` set. */
-static void *map_table(struct bpf_map *map, size_t *size, struct fault *fault)
+/* 0 while all that was asked for could be reached. */
+static int tables_error(const struct bpf_maps *maps)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	size_t bytes = (size_t)bpf_map__value_size(map) * bpf_map__max_entries(map);
-	void *address;
+	const struct table *tables[] = { &maps->row_table,      &maps->owner_table,
+					 &maps->inflight_table, &maps->file_table,
+					 &maps->thread_table,   &maps->concurrency_table };
 
-	*size = (bytes + page - 1) / page * page;
-	address = mmap(NULL, *size, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
-	if (address != MAP_FAILED) {
-		/* A child that cannot be ended (apart.c) shall not keep it. */
-		madvise(address, *size, MADV_DONTFORK);
-		return address;
-	}
-	fault_set(fault, -errno, "cannot map the table %s: %s", bpf_map__name(map),
-		  strerror(errno));
-	return NULL;
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		if (tables[i]->err)
+			return tables[i]->err;
+	return 0;
+}
+
+/* NULL with `fault` set. */
+static void *open_table(struct table *table, const struct bpf_map *map, struct fault *fault)
+{
+	int err = table_open(table, map);
+
+	if (err)
+		fault_set(fault, err, "cannot map the table %s: %s", bpf_map__name(map),
+			  strerror(-err));
+	return table->at;
+}
+
+/* The small ones, and what is used all over. */
+static int reach_whole(struct bpf_maps *maps, struct fault *fault)
+{
+	table_reach(&maps->inflight_table, 0, maps->inflight_table.entries);
+	table_reach(&maps->concurrency_table, 0, maps->concurrency_table.entries);
+	table_reach(&maps->owner_table, 0, OWNER_FIRST);
+	if (tables_error(maps))
+		return fault_set(fault, tables_error(maps), "cannot map a table: %s",
+				 strerror(-tables_error(maps)));
+	return 0;
 }
 
 int bpf_maps_open(struct bpf_maps *maps, struct whystall_bpf *skel, struct fault *fault)
 {
+	int err;
+
 	maps->skel = skel;
 	maps->max_rows = bpf_map__max_entries(skel->maps.rows);
 	maps->max_owners = bpf_map__max_entries(skel->maps.owners);
@@ -55,43 +73,40 @@ int bpf_maps_open(struct bpf_maps *maps, struct whystall_bpf *skel, struct fault
 	maps->suspects = calloc(MAX_SUSPECTS, sizeof(*maps->suspects));
 	if (!maps->notes || !maps->retired || !maps->suspects)
 		return fault_set(fault, -ENOMEM, "out of memory");
-	maps->rows = map_table(skel->maps.rows, &maps->rows_size, fault);
+	maps->rows = open_table(&maps->row_table, skel->maps.rows, fault);
 	if (!maps->rows)
 		return -ENOMEM;
-	maps->owners = map_table(skel->maps.owners, &maps->owners_size, fault);
+	maps->owners = open_table(&maps->owner_table, skel->maps.owners, fault);
 	if (!maps->owners)
 		return -ENOMEM;
-	maps->inflight = map_table(skel->maps.inflight, &maps->inflight_size, fault);
+	maps->inflight = open_table(&maps->inflight_table, skel->maps.inflight, fault);
 	if (!maps->inflight)
 		return -ENOMEM;
-	maps->files = map_table(skel->maps.files, &maps->files_size, fault);
+	maps->files = open_table(&maps->file_table, skel->maps.files, fault);
 	if (!maps->files)
 		return -ENOMEM;
-	maps->threads = map_table(skel->maps.threads, &maps->threads_size, fault);
+	maps->threads = open_table(&maps->thread_table, skel->maps.threads, fault);
 	if (!maps->threads)
 		return -ENOMEM;
-	maps->concurrency = map_table(skel->maps.concurrency, &maps->concurrency_size, fault);
+	maps->concurrency = open_table(&maps->concurrency_table, skel->maps.concurrency, fault);
 	if (!maps->concurrency)
 		return -ENOMEM;
+	err = reach_whole(maps, fault);
+	if (err)
+		return err;
 	for (uint32_t i = 0; i < OWNER_FIRST; i++)
 		maps->owners[i].kind = OWNER_FIXED;
 	return 0;
 }
 
-static void unmap(void *address, size_t size)
-{
-	if (address)
-		munmap(address, size);
-}
-
 void bpf_maps_close(struct bpf_maps *maps)
 {
-	unmap(maps->rows, maps->rows_size);
-	unmap(maps->owners, maps->owners_size);
-	unmap(maps->inflight, maps->inflight_size);
-	unmap(maps->files, maps->files_size);
-	unmap(maps->threads, maps->threads_size);
-	unmap(maps->concurrency, maps->concurrency_size);
+	table_close(&maps->row_table);
+	table_close(&maps->owner_table);
+	table_close(&maps->inflight_table);
+	table_close(&maps->file_table);
+	table_close(&maps->thread_table);
+	table_close(&maps->concurrency_table);
 	mounts_free(&maps->mounts);
 	free(maps->notes);
 	free(maps->retired);
@@ -106,26 +121,34 @@ static uint32_t at_most(uint32_t value, uint32_t limit)
 	return value < limit ? value : limit;
 }
 
-uint32_t bpf_maps_used(const struct bpf_map *table, const uint32_t *counter)
+uint32_t bpf_maps_used(struct table *table, const uint32_t *counter)
 {
-	return at_most(__atomic_load_n(counter, __ATOMIC_ACQUIRE), bpf_map__max_entries(table));
+	return table_reach(table, 0, __atomic_load_n(counter, __ATOMIC_ACQUIRE));
 }
 
-static uint32_t owners_used(const struct bpf_maps *maps)
+uint32_t bpf_maps_owners_used(struct bpf_maps *maps)
 {
-	return bpf_maps_used(maps->skel->maps.owners, &maps->skel->data->owners_used);
+	return bpf_maps_used(&maps->owner_table, &maps->skel->data->owners_used);
 }
 
 /* Rows [RESERVED_ROWS, rows_end) have been handed out once; reserved ones are [0, reserved_end). */
-static uint32_t rows_end(const struct bpf_maps *maps)
+static uint32_t rows_end(struct bpf_maps *maps)
 {
-	return bpf_maps_used(maps->skel->maps.rows, &maps->skel->data->rows_used);
+	return table_reach(&maps->row_table, RESERVED_ROWS,
+			   __atomic_load_n(&maps->skel->data->rows_used, __ATOMIC_ACQUIRE));
 }
 
-static uint32_t reserved_end(const struct bpf_maps *maps)
+static uint32_t reserved_end(struct bpf_maps *maps)
 {
-	return at_most(__atomic_load_n(&maps->skel->bss->reserved_rows_used, __ATOMIC_ACQUIRE),
-		       RESERVED_ROWS);
+	uint32_t used = __atomic_load_n(&maps->skel->bss->reserved_rows_used, __ATOMIC_ACQUIRE);
+
+	return table_reach(&maps->row_table, 0, at_most(used, RESERVED_ROWS));
+}
+
+/* A row that BPF names: it may be newer than those that were reached last. */
+static bool reach_row(struct bpf_maps *maps, uint32_t row)
+{
+	return row < table_reach(&maps->row_table, row, row + 1);
 }
 
 static bool row_live(const struct bpf_maps *maps, uint32_t i)
@@ -155,7 +178,7 @@ static bool is_process(const struct owner *o)
 
 static int read_owners(struct bpf_maps *maps, struct sample *sample)
 {
-	uint32_t end = owners_used(maps);
+	uint32_t end = bpf_maps_owners_used(maps);
 
 	for (uint32_t i = 0; i < end; i++) {
 		struct owner_sample *o = sample_add_owner(sample);
@@ -234,10 +257,9 @@ static uint64_t missed_starts(const struct bpf_maps *maps)
 	return info.recursion_misses;
 }
 
-static int read_concurrency(const struct bpf_maps *maps, struct sample *sample)
+static int read_concurrency(struct bpf_maps *maps, struct sample *sample)
 {
-	uint32_t end =
-		bpf_maps_used(maps->skel->maps.concurrency, &maps->skel->bss->concurrency_used);
+	uint32_t end = bpf_maps_used(&maps->concurrency_table, &maps->skel->bss->concurrency_used);
 
 	for (uint32_t i = 0; i < end; i++) {
 		struct concurrency *c = sample_add_concurrency(sample);
@@ -293,7 +315,9 @@ int bpf_maps_read_threads(struct bpf_maps *maps, struct sample *sample)
 {
 	int err = read_owners_and_threads(maps, sample);
 
-	return err ? err : read_edges(maps, sample);
+	if (!err)
+		err = read_edges(maps, sample);
+	return err ? err : tables_error(maps);
 }
 
 int bpf_maps_read(struct bpf_maps *maps, struct sample *sample)
@@ -324,7 +348,7 @@ int bpf_maps_read(struct bpf_maps *maps, struct sample *sample)
 	for (size_t i = 0; i < sample->row_count; i++)
 		if (sample->rows[i].key.owner == OWNER_FOLDED)
 			sample->loss.keys_folded += sample->rows[i].requests;
-	return err;
+	return err ? err : tables_error(maps);
 }
 
 static const uint64_t suspect_age_ns = 10000000;
@@ -386,11 +410,12 @@ static int catch_up_requests(struct bpf_maps *maps, struct fault *fault)
 		const struct inflight *e = &maps->inflight[i];
 		uint64_t d_ns = __atomic_load_n(&e->d_ns, __ATOMIC_RELAXED);
 
-		if (!__atomic_load_n(&e->request, __ATOMIC_ACQUIRE) || e->row >= maps->max_rows ||
-		    !d_ns || d_ns + suspect_age_ns > now)
+		if (!__atomic_load_n(&e->request, __ATOMIC_ACQUIRE) || !d_ns ||
+		    d_ns + suspect_age_ns > now)
 			continue;
 		maps->suspects[count] = *e;
-		places[count++] = i;
+		if (reach_row(maps, maps->suspects[count].row))
+			places[count++] = i;
 	}
 	if (!count)
 		return 0;
@@ -435,7 +460,7 @@ static int catch_up_upper(struct bpf_maps *maps, struct fault *fault)
 	for (size_t i = 0; !err && i < count; i++) {
 		struct inflight e = { 0 };
 
-		if (bpf_map_lookup_elem(fd, &missed[i], &bio) != 0 || bio.row >= maps->max_rows ||
+		if (bpf_map_lookup_elem(fd, &missed[i], &bio) != 0 || !reach_row(maps, bio.row) ||
 		    bio.q_ns + suspect_age_ns >= now ||
 		    !is_idle(&maps->disks, maps->rows[bio.row].key.device) ||
 		    bpf_map_delete_elem(fd, &missed[i]) != 0)
@@ -602,9 +627,9 @@ static int by_end(const void *a, const void *b)
 }
 
 /* Mark the owners of threads that have not made their last switch. */
-static void mark_alive(const struct bpf_maps *maps, bool *alive, uint32_t owners)
+static void mark_alive(struct bpf_maps *maps, bool *alive, uint32_t owners)
 {
-	uint32_t end = bpf_maps_used(maps->skel->maps.threads, &maps->skel->bss->threads_used);
+	uint32_t end = bpf_maps_used(&maps->thread_table, &maps->skel->bss->threads_used);
 
 	for (uint32_t i = 0; i < end; i++) {
 		const struct thread *thread = &maps->threads[i];
@@ -616,10 +641,10 @@ static void mark_alive(const struct bpf_maps *maps, bool *alive, uint32_t owners
 }
 
 /* Exited processes, the earliest first. Returns how many, or -ENOMEM. */
-static ssize_t list_exited(const struct bpf_maps *maps, struct exited_owner **list)
+static ssize_t list_exited(struct bpf_maps *maps, struct exited_owner **list)
 {
 	uint64_t now = time_now_ns(CLOCK_BOOTTIME);
-	uint32_t end = owners_used(maps);
+	uint32_t end = bpf_maps_owners_used(maps);
 	bool *alive = calloc(end, sizeof(*alive));
 	ssize_t count = 0;
 
@@ -680,7 +705,7 @@ static int retire(struct bpf_maps *maps, uint32_t index, struct fault *fault)
 }
 
 /* Rows in use, without those reserved for the fixed owners and those on their way out. */
-static uint32_t count_rows(const struct bpf_maps *maps)
+static uint32_t count_rows(struct bpf_maps *maps)
 {
 	uint32_t end = rows_end(maps), used = 0;
 
@@ -689,9 +714,9 @@ static uint32_t count_rows(const struct bpf_maps *maps)
 	return used;
 }
 
-static uint32_t count_owners(const struct bpf_maps *maps)
+static uint32_t count_owners(struct bpf_maps *maps)
 {
-	uint32_t end = owners_used(maps), used = 0;
+	uint32_t end = bpf_maps_owners_used(maps), used = 0;
 
 	for (uint32_t i = OWNER_FIRST; i < end; i++)
 		used += maps->owners[i].kind != OWNER_FREE;
@@ -729,7 +754,7 @@ static int make_room(struct bpf_maps *maps, struct fault *fault)
 
 int bpf_maps_tidy(struct bpf_maps *maps, struct fault *fault)
 {
-	uint32_t end = owners_used(maps);
+	uint32_t end = bpf_maps_owners_used(maps);
 
 	mounts_learn(&maps->mounts, 0, &maps->own_mount_namespace);
 	for (uint32_t i = OWNER_FIRST; i < end; i++)

@@ -9,8 +9,8 @@
 #include "base/fault.h"
 #include "collect/mounts.h"
 #include "collect/sample.h"
+#include "collect/table.h"
 
-struct bpf_map;
 struct markers;
 struct whystall_bpf;
 
@@ -26,13 +26,15 @@ struct owner_note {
 
 struct bpf_maps {
 	struct whystall_bpf *skel;
+	/* Entries can be used once they have been reached, by one of the functions below or table_reach(). */
 	struct io_row *rows;
 	struct owner *owners;
 	struct inflight *inflight;
 	struct file_row *files;
 	struct thread *threads;
 	struct concurrency *concurrency;
-	size_t rows_size, owners_size, inflight_size, files_size, threads_size, concurrency_size;
+	struct table row_table, owner_table, inflight_table, file_table, thread_table,
+		concurrency_table;
 	uint32_t max_rows, max_owners;
 
 	struct owner_note *notes;  /* by owner */
@@ -51,12 +53,13 @@ struct bpf_maps {
 	uint64_t own_mount_namespace;
 };
 
-/* How many places of a table have been handed out: the counter goes on beyond the table's end. */
-uint32_t bpf_maps_used(const struct bpf_map *table, const uint32_t *counter);
+/* Reach the places of a table that have been handed out, and return how many: the counter may go on beyond the table's end. */
+uint32_t bpf_maps_used(struct table *table, const uint32_t *counter);
+uint32_t bpf_maps_owners_used(struct bpf_maps *maps);
 
 int bpf_maps_open(struct bpf_maps *maps, struct whystall_bpf *skel, struct fault *fault);
 
-/* Append owners, threads and edges to the sample. Returns 0 or -ENOMEM. */
+/* Append owners, threads and edges to the sample. Returns 0 or a negative errno. */
 int bpf_maps_read_threads(struct bpf_maps *maps, struct sample *sample);
 
 /* The same with rows, loss and all else. */

@@ -577,9 +577,10 @@ int bpf_source_try_markers(struct bpf_source *source, struct fault *fault)
 void bpf_source_assign(struct bpf_source *source, uint32_t owner, uint64_t start_boot_ns,
 		       uint32_t trainer, pid_t clock_tid)
 {
-	struct owner *o = owner < source->maps.max_owners ? &source->maps.owners[owner] : NULL;
+	struct owner *o = &source->maps.owners[owner];
 
-	if (!o || trainer >= source->maps.max_owners || o->start_boot_ns != start_boot_ns)
+	if (owner >= bpf_maps_owners_used(&source->maps) || trainer >= source->maps.max_owners ||
+	    o->start_boot_ns != start_boot_ns)
 		return;
 	__atomic_store_n(&o->assigned, 1, __ATOMIC_RELAXED);
 	__atomic_store_n(&o->trainer, trainer, __ATOMIC_RELAXED);

@@ -6,7 +6,7 @@
 #include "collect/bpf_maps.h"
 
 /* Copy the ledgers as they are; their last states are still open. Returns 0 or -ENOMEM. */
-int bpf_threads_copy(const struct bpf_maps *maps, struct sample *sample);
+int bpf_threads_copy(struct bpf_maps *maps, struct sample *sample);
 
 /* Close the last states as of now, which becomes the sample's threads_ns. */
 void bpf_threads_add_open(struct sample *sample);

@@ -590,10 +590,10 @@ static void detach_unused(struct markers *markers, const struct bpf_maps *maps, 
 	}
 }
 
-int markers_look(struct markers *markers, const struct bpf_maps *maps)
+int markers_look(struct markers *markers, struct bpf_maps *maps)
 {
 	uint64_t now = time_now_ns(CLOCK_BOOTTIME);
-	uint32_t end = bpf_maps_used(maps->skel->maps.owners, &maps->skel->data->owners_used);
+	uint32_t end = bpf_maps_owners_used(maps);
 	uint32_t count, first;
 	int err = 0;
 
@@ -655,9 +655,9 @@ static bool find_own(void *context, const struct mapped *mapped)
 	return false;
 }
 
-static bool own_process_is_marked(const struct bpf_maps *maps)
+static bool own_process_is_marked(struct bpf_maps *maps)
 {
-	uint32_t end = bpf_maps_used(maps->skel->maps.owners, &maps->skel->data->owners_used);
+	uint32_t end = bpf_maps_owners_used(maps);
 
 	for (uint32_t i = OWNER_FIRST; i < end; i++)
 		if (maps->owners[i].kind == OWNER_PROCESS &&
@@ -666,7 +666,7 @@ static bool own_process_is_marked(const struct bpf_maps *maps)
 	return false;
 }
 
-int markers_try(struct markers *markers, const struct bpf_maps *maps, struct fault *fault)
+int markers_try(struct markers *markers, struct bpf_maps *maps, struct fault *fault)
 {
 	struct own_place place = { .address = (uint64_t)(uintptr_t)own_marker };
 	struct request request = { .markers = markers };

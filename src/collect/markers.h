@@ -20,7 +20,7 @@ struct markers *markers_new(struct whystall_bpf *skel, uint32_t max_owners);
  * that it waits for files, to about two seconds; the next call goes on from there. Returns 0 or -ENOMEM; what cannot be
  * attached to is noted, and told by log_debug().
  */
-int markers_look(struct markers *markers, const struct bpf_maps *maps);
+int markers_look(struct markers *markers, struct bpf_maps *maps);
 
 /* What the process at this place of the table of owners has mapped: enum framework; 0 where nobody has looked. */
 unsigned int markers_frameworks(const struct markers *markers, uint32_t owner,
@@ -33,7 +33,7 @@ unsigned int markers_missing(const struct markers *markers, uint32_t owner, uint
  * Attach to a function of whystall's own and call it: do uprobes work? whystall must be of its own job. Returns 0 or a
  * negative errno with `fault` set.
  */
-int markers_try(struct markers *markers, const struct bpf_maps *maps, struct fault *fault);
+int markers_try(struct markers *markers, struct bpf_maps *maps, struct fault *fault);
 
 /* Detach and free; NULL is allowed. */
 void markers_free(struct markers *markers);
