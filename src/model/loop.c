@@ -83,7 +83,7 @@ static const struct kind threads_kind = { sizeof(struct loop_thread), by_thread,
 static const struct kind processes_kind = { sizeof(struct loop_process), by_pid, add_process };
 static const struct kind edges_kind = { sizeof(struct edge_report), by_pair, add_edge };
 
-/* Append elements, then sort, and add up those that are the same. */
+/* Append elements, then sort, and add up those that are the same. No more memory is kept than that takes. */
 static int merge(const struct kind *kind, void **array, size_t *count, const void *more,
 		 size_t more_count)
 {
@@ -106,6 +106,9 @@ static int merge(const struct kind *kind, void **array, size_t *count, const voi
 			memmove(all + kept++ * kind->size, next, kind->size);
 	}
 	*count = kept;
+	all = reallocarray(all, kept + 1, kind->size);
+	if (all)
+		*array = all;
 	return 0;
 }
 
@@ -284,6 +287,22 @@ static int stretches_halve(struct stretches *stretches)
 	return 0;
 }
 
+static bool stretches_full(const struct stretches *stretches)
+{
+	size_t bytes = 0;
+
+	if (stretches->count < ENOUGH_STRETCHES)
+		return false;
+	for (size_t i = 0; i < stretches->count; i++) {
+		const struct loop *loop = &stretches->list[i];
+
+		bytes += loop->thread_count * sizeof(*loop->threads) +
+			 loop->process_count * sizeof(*loop->processes) +
+			 loop->edge_count * sizeof(*loop->edges);
+	}
+	return bytes > MAX_STRETCH_BYTES || stretches->count == MAX_STRETCHES;
+}
+
 int stretches_add(struct stretches *stretches, const struct loop *next)
 {
 	int err = 0;
@@ -294,7 +313,7 @@ int stretches_add(struct stretches *stretches, const struct loop *next)
 	}
 	if (!stretches->list)
 		return -ENOMEM;
-	if (!stretches->added && stretches->count == MAX_STRETCHES)
+	if (!stretches->added && stretches_full(stretches))
 		err = stretches_halve(stretches);
 	if (err)
 		return err;

@@ -65,10 +65,14 @@ const struct loop_process *loop_find_process(const struct loop *loop, pid_t pid)
 void loop_free(struct loop *loop);
 
 /*
- * A run as a list of stretches of equal length, in their order. There are at most MAX_STRETCHES: when a run goes on for longer
- * they become longer.
+ * A run as a list of stretches of equal length, in their order. There are at most MAX_STRETCHES, and of a job with many
+ * threads fewer, at least ENOUGH_STRETCHES / 2: when a run goes on for longer they become longer.
  */
-enum { MAX_STRETCHES = 600 };
+enum {
+	MAX_STRETCHES = 600,
+	ENOUGH_STRETCHES = 120,
+	MAX_STRETCH_BYTES = 5 << 20, /* all of them together */
+};
 
 struct stretches {
 	struct loop *list;
