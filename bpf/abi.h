@@ -356,9 +356,12 @@ struct upper_bio {
  * Bytes that an owner moved between a file's cached pages and a device, and how long its threads waited for
  * the file. The path inside its file system is copied when the row is made: soon after, nobody has the
  * file open any more. Waits without a file are for a file system or for a device as a whole.
+ *
+ * The names of all files are in one place, one path after the other: few are as long as they may be.
  */
 enum {
-	FILE_NAMES_LEN = 512,
+	FILE_NAMES_BYTES = 1 << 20,             /* 128 for each of MAX_FILES */
+	FILE_NAMES_LEN = 512,                   /* of one file */
 	FILE_NAMES_FULL = FILE_NAMES_LEN - 256, /* there may be no room for one more name */
 };
 
@@ -374,10 +377,13 @@ struct file_row {
 	__u32 device;      /* that it is on; the file system's number where that has none */
 	__u32 kind;        /* enum file_kind */
 	__u32 reads;       /* index in `concurrency` + 1; 0: none was free */
-	__u32 pad;
-	__u32 names_len;
-	__u32 whole;                /* the names reach up to the root of the file system */
-	char names[FILE_NAMES_LEN]; /* of the file, its folder, and so on, each ended by NUL */
+	__u32 names;       /* where in struct file_names: of the file, its folder, and so on, */
+	__u32 names_len;   /* each ended by NUL */
+	__u32 whole;       /* the names reach up to the root of the file system */
+};
+
+struct file_names {
+	char text[FILE_NAMES_BYTES];
 };
 
 /* The name of a disk that is in no list of the kernel's: a path of a multipath drive. */
@@ -445,8 +451,7 @@ _Static_assert(sizeof(struct io_row) == 24 + 9 * 8 + 2 * 8 * HISTOGRAM_BUCKETS,
 _Static_assert(sizeof(struct inflight) == 40, "struct inflight is read by user space");
 _Static_assert(sizeof(struct bio_entry) == 16, "struct bio_entry is read by user space");
 _Static_assert(sizeof(struct upper_bio) == 16, "struct upper_bio is read by user space");
-_Static_assert(sizeof(struct file_row) == 88 + FILE_NAMES_LEN,
-	       "struct file_row is read by user space");
+_Static_assert(sizeof(struct file_row) == 88, "struct file_row is read by user space");
 _Static_assert(sizeof(struct loss) == 72, "struct loss is read by user space");
 _Static_assert(HISTOGRAM_BUCKETS == 418, "the histogram spans 2^10 to 2^36 ns");
 

@@ -14,13 +14,28 @@ static __always_inline u32 max_files(u32 op)
 	return op == IO_READ ? config_max_files / 4 * 3 : config_max_files;
 }
 
-/* Copy an inode's name and the names above it. */
-static __always_inline void file_copy_names(struct file_row *file, struct inode *inode)
+static __always_inline u64 max_names(u32 op)
+{
+	return op == IO_READ ? FILE_NAMES_BYTES / 4 * 3 : FILE_NAMES_BYTES;
+}
+
+/*
+ * Copy an inode's name and the names above it. Room is taken for a path as long as may be, and what is left of it is given
+ * back, unless another CPU has taken the next room meanwhile.
+ */
+static __always_inline void file_copy_names(struct file_row *file, struct inode *inode, u32 op)
 {
 	struct dentry *dentry = dentry_of(inode);
+	u64 start = file_names_used;
+	struct file_names *names;
+	u32 zero = 0;
 	u32 used = 0;
 
-	if (!dentry)
+	if (!dentry || start + FILE_NAMES_LEN > max_names(op))
+		return;
+	names = bpf_map_lookup_elem(&file_names, &zero);
+	start = __sync_fetch_and_add(&file_names_used, FILE_NAMES_LEN);
+	if (!names || start > FILE_NAMES_BYTES - FILE_NAMES_LEN)
 		return;
 	for (int i = 0; i < MAX_PATH_DEPTH; i++) {
 		struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
@@ -32,7 +47,7 @@ static __always_inline void file_copy_names(struct file_row *file, struct inode 
 		}
 		if (used > FILE_NAMES_FULL)
 			break;
-		len = bpf_probe_read_kernel_str(file->names + used,
+		len = bpf_probe_read_kernel_str(names->text + start + used,
 						FILE_NAMES_LEN - FILE_NAMES_FULL,
 						BPF_CORE_READ(dentry, d_name.name));
 		if (len < 0)
@@ -40,7 +55,9 @@ static __always_inline void file_copy_names(struct file_row *file, struct inode 
 		used += len;
 		dentry = parent;
 	}
+	file->names = start;
 	file->names_len = used;
+	__sync_val_compare_and_swap(&file_names_used, start + FILE_NAMES_LEN, start + used);
 }
 
 /* No row, see file_find(). */
@@ -64,15 +81,16 @@ static __always_inline u32 file_row_find(const struct file_key *key)
 	return file && o && file->owner_start_boot_ns == o->start_boot_ns ? *found : FILE_NONE;
 }
 
-/* A new row for a key; `inode` names it, where it is a file. */
+/* A new row for a key; `inode` names it, where it is a file. `op` IO_READ: the last quarter is not for it. */
 static __always_inline u32 file_row_new(const struct file_key *key, u32 device, struct inode *inode,
-					u32 limit)
+					u32 op)
 {
 	struct file_row *file;
 	struct owner *o;
 	u32 index, found;
 
-	if (files_used >= limit)
+	if (files_used >= max_files(op) ||
+	    (inode && file_names_used + FILE_NAMES_LEN > max_names(op)))
 		return FILE_NONE;
 	index = __sync_fetch_and_add(&files_used, 1);
 	file = bpf_map_lookup_elem(&files, &index);
@@ -88,7 +106,7 @@ static __always_inline u32 file_row_new(const struct file_key *key, u32 device, 
 	if (config_ledger && key->kind != FILE_OF_DEVICE)
 		file->reads = concurrency_find(CONCURRENCY_FILE_SYSTEM, key->file_system);
 	if (inode)
-		file_copy_names(file, inode);
+		file_copy_names(file, inode, op);
 	/* When another CPU was faster this row stays behind, empty. */
 	if (!bpf_map_update_elem(&file_by_key, key, &index, BPF_NOEXIST))
 		return index;
@@ -114,12 +132,12 @@ static __noinline u32 file_find(struct inode *inode, u32 owner, u32 op)
 		device = device_of_file_system(sb);
 		if ((BPF_CORE_READ(inode, i_mode) & S_IFMT) == S_IFBLK)
 			device = BPF_CORE_READ(inode, i_rdev);
-		return file_row_new(&key, device, inode, max_files(op));
+		return file_row_new(&key, device, inode, op);
 	}
 	file = bpf_map_lookup_elem(&files, &index);
 	/* It may have had no name in memory before. */
 	if (file && !file->names_len)
-		file_copy_names(file, inode);
+		file_copy_names(file, inode, op);
 	return index;
 }
 

@@ -43,6 +43,7 @@ __u64 closings_done = 0;
 __u64 compat_sleeps = 0;
 __u32 reserved_rows_used = 0;
 __u32 files_used = 0;
+__u64 file_names_used = 0;
 bool upper_attached = false;
 __u64 upper_bios_now = 0;
 __u64 spilled_now = 0;

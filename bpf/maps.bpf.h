@@ -11,20 +11,20 @@
 #endif
 
 enum {
-	MAX_OWNERS = 4096,
-	MAX_PROCESSES = 4 * MAX_OWNERS, /* those without an owner of their own included */
+	MAX_OWNERS = 8192,
+	MAX_PROCESSES = 2 * MAX_OWNERS, /* those without an owner of their own included */
 	MAX_THREADS = 8192,
 	MAX_CONCURRENCY = 256,
-	MAX_EDGES = 16384,
+	MAX_EDGES = 8192,
 	MAX_ROWS = 2048 + RESERVED_ROWS,
 	MAX_INFLIGHT = 16384, /* a power of two, also when user space changes it */
-	MAX_SPILLED = 4096,
+	MAX_SPILLED = 2048,
 	MAX_BIOS = 16384,
-	MAX_UPPER_BIOS = 8192,
+	MAX_UPPER_BIOS = 4096,
 	MAX_FILES = 8192,
 	MAX_HIDDEN_DISKS = 256,
 	MAX_READ_INODES = 8192,
-	MAX_WRITTEN_INODES = 32768,
+	MAX_WRITTEN_INODES = 16384,
 	MAX_CGROUPS = 1024,
 	MAX_KERNEL_OWNERS = 512,
 	MAX_TARGET_PIDS = 4096,
@@ -232,6 +232,15 @@ struct {
 	__type(value, struct file_row);
 } MAP_LINKAGE files SEC(".maps");
 
+/* The names of all of them, `file_names_used` bytes so far. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct file_names);
+} MAP_LINKAGE file_names SEC(".maps");
+
 struct file_key {
 	u64 inode_number;
 	u32 generation; /* tells it from an earlier file with this number */
@@ -324,6 +333,7 @@ extern __u32 concurrency_used;
 extern __u32 reserved_rows_used;
 
 extern __u32 files_used;
+extern __u64 file_names_used;
 
 /* The programs of upper.bpf.c are attached; entries in `upper_bios`. */
 extern bool upper_attached;

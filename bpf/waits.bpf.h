@@ -299,7 +299,7 @@ static __noinline u32 file_find_any(u32 kind, u32 file_system, u32 device, u32 o
 	struct file_key key = { .owner = owner, .kind = kind, .file_system = file_system };
 	u32 index = file_row_find(&key);
 
-	return index != FILE_NONE ? index : file_row_new(&key, device, NULL, config_max_files);
+	return index != FILE_NONE ? index : file_row_new(&key, device, NULL, IO_WRITE);
 }
 
 /* The row that a wait for storage is added to: index + 1, 0 if its place is not known. */

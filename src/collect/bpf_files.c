@@ -72,20 +72,22 @@ int bpf_files_read(struct bpf_maps *maps, struct sample *sample)
 }
 
 /* "/data/train/0001.jpg" of the names "0001.jpg", "train", "data"; ".../" where they do not reach up. */
-static void join_names(const struct file_row *row, char *out, size_t size)
+static void join_names(struct bpf_maps *maps, const struct file_row *row, char *out, size_t size)
 {
-	const char *names[MAX_NAMES];
+	const char *text = maps->file_names + row->names, *names[MAX_NAMES];
 	size_t count = 0, used = 0;
-	uint32_t at = 0;
+	uint32_t at = 0, len = row->names_len;
 
-	while (at < row->names_len && at < sizeof(row->names) && count < MAX_NAMES) {
-		names[count++] = row->names + at;
-		at += (uint32_t)strnlen(row->names + at, sizeof(row->names) - at) + 1;
+	if (table_reach(&maps->name_table, row->names, row->names + len) != row->names + len)
+		return;
+	while (at < len && count < MAX_NAMES) {
+		names[count++] = text + at;
+		at += (uint32_t)strnlen(text + at, len - at) + 1;
 	}
 	if (!row->whole)
 		used = (size_t)snprintf(out, size, "/...");
 	while (count-- > 0 && used < size) {
-		int room = (int)(row->names + sizeof(row->names) - names[count]);
+		int room = (int)(text + len - names[count]);
 
 		used += (size_t)snprintf(out + used, size - used, "/%.*s", room, names[count]);
 	}
@@ -105,7 +107,7 @@ static void name_by_device(const struct sample *sample, const struct file_row *r
 }
 
 /* Fill in the path and the mount of a file; a path without its beginning cannot be put below a mount. */
-static int name_file(const struct bpf_maps *maps, struct sample *sample, struct file_sample *file,
+static int name_file(struct bpf_maps *maps, struct sample *sample, struct file_sample *file,
 		     const struct file_row *row)
 {
 	const struct owner_note *note = &maps->notes[row->owner];
@@ -113,7 +115,7 @@ static int name_file(const struct bpf_maps *maps, struct sample *sample, struct 
 	char inside[INSIDE_LEN] = "", path[PATH_LEN];
 
 	if (row->kind == FILE_ITSELF)
-		join_names(row, inside, sizeof(inside));
+		join_names(maps, row, inside, sizeof(inside));
 	else if (row->kind == FILE_OF_FILE_SYSTEM)
 		text_copy(inside, sizeof(inside), "/...");
 	if (row->kind != FILE_OF_DEVICE && (row->whole || row->kind == FILE_OF_FILE_SYSTEM))
@@ -128,7 +130,7 @@ static int name_file(const struct bpf_maps *maps, struct sample *sample, struct 
 	return file->path ? 0 : -ENOMEM;
 }
 
-int bpf_files_name(const struct bpf_maps *maps, struct sample *sample)
+int bpf_files_name(struct bpf_maps *maps, struct sample *sample)
 {
 	for (size_t i = 0; i < sample->file_count; i++) {
 		const struct file_row *row = &maps->files[i];

@@ -10,6 +10,6 @@
 int bpf_files_read(struct bpf_maps *maps, struct sample *sample);
 
 /* Set the paths of the sample's files. Returns 0 or -ENOMEM. */
-int bpf_files_name(const struct bpf_maps *maps, struct sample *sample);
+int bpf_files_name(struct bpf_maps *maps, struct sample *sample);
 
 #endif

@@ -27,9 +27,10 @@ enum { MAX_READINGS = 1000 };
 /* 0 while all that was asked for could be reached. */
 static int tables_error(const struct bpf_maps *maps)
 {
-	const struct table *tables[] = { &maps->row_table,      &maps->owner_table,
-					 &maps->inflight_table, &maps->file_table,
-					 &maps->thread_table,   &maps->concurrency_table };
+	const struct table *tables[] = { &maps->row_table,        &maps->owner_table,
+					 &maps->inflight_table,   &maps->file_table,
+					 &maps->name_table,       &maps->thread_table,
+					 &maps->concurrency_table };
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		if (tables[i]->err)
@@ -38,9 +39,10 @@ static int tables_error(const struct bpf_maps *maps)
 }
 
 /* NULL with `fault` set. */
-static void *open_table(struct table *table, const struct bpf_map *map, struct fault *fault)
+static void *open_table(struct table *table, const struct bpf_map *map, size_t entry_bytes,
+			struct fault *fault)
 {
-	int err = table_open(table, map);
+	int err = table_open(table, map, entry_bytes);
 
 	if (err)
 		fault_set(fault, err, "cannot map the table %s: %s", bpf_map__name(map),
@@ -73,22 +75,29 @@ int bpf_maps_open(struct bpf_maps *maps, struct whystall_bpf *skel, struct fault
 	maps->suspects = calloc(MAX_SUSPECTS, sizeof(*maps->suspects));
 	if (!maps->notes || !maps->retired || !maps->suspects)
 		return fault_set(fault, -ENOMEM, "out of memory");
-	maps->rows = open_table(&maps->row_table, skel->maps.rows, fault);
+	maps->rows = open_table(&maps->row_table, skel->maps.rows, sizeof(*maps->rows), fault);
 	if (!maps->rows)
 		return -ENOMEM;
-	maps->owners = open_table(&maps->owner_table, skel->maps.owners, fault);
+	maps->owners =
+		open_table(&maps->owner_table, skel->maps.owners, sizeof(*maps->owners), fault);
 	if (!maps->owners)
 		return -ENOMEM;
-	maps->inflight = open_table(&maps->inflight_table, skel->maps.inflight, fault);
+	maps->inflight = open_table(&maps->inflight_table, skel->maps.inflight,
+				    sizeof(*maps->inflight), fault);
 	if (!maps->inflight)
 		return -ENOMEM;
-	maps->files = open_table(&maps->file_table, skel->maps.files, fault);
+	maps->files = open_table(&maps->file_table, skel->maps.files, sizeof(*maps->files), fault);
 	if (!maps->files)
 		return -ENOMEM;
-	maps->threads = open_table(&maps->thread_table, skel->maps.threads, fault);
+	maps->file_names = open_table(&maps->name_table, skel->maps.file_names, 1, fault);
+	if (!maps->file_names)
+		return -ENOMEM;
+	maps->threads =
+		open_table(&maps->thread_table, skel->maps.threads, sizeof(*maps->threads), fault);
 	if (!maps->threads)
 		return -ENOMEM;
-	maps->concurrency = open_table(&maps->concurrency_table, skel->maps.concurrency, fault);
+	maps->concurrency = open_table(&maps->concurrency_table, skel->maps.concurrency,
+				       sizeof(*maps->concurrency), fault);
 	if (!maps->concurrency)
 		return -ENOMEM;
 	err = reach_whole(maps, fault);
@@ -105,6 +114,7 @@ void bpf_maps_close(struct bpf_maps *maps)
 	table_close(&maps->owner_table);
 	table_close(&maps->inflight_table);
 	table_close(&maps->file_table);
+	table_close(&maps->name_table);
 	table_close(&maps->thread_table);
 	table_close(&maps->concurrency_table);
 	mounts_free(&maps->mounts);

@@ -31,9 +31,10 @@ struct bpf_maps {
 	struct owner *owners;
 	struct inflight *inflight;
 	struct file_row *files;
+	const char *file_names;
 	struct thread *threads;
 	struct concurrency *concurrency;
-	struct table row_table, owner_table, inflight_table, file_table, thread_table,
+	struct table row_table, owner_table, inflight_table, file_table, name_table, thread_table,
 		concurrency_table;
 	uint32_t max_rows, max_owners;
 

@@ -83,24 +83,49 @@ static __u32 table_size(const struct bpf_map *map)
 	return bpf_map__max_entries(map);
 }
 
-/* WHYSTALL_TABLES makes tables smaller, for tests of what happens when they are full. */
-static int size_tables(struct whystall_bpf *skel, __u32 max_rows, struct fault *fault)
+static void size_table(struct bpf_map *map, size_t size, int *err)
 {
+	if (!*err)
+		*err = bpf_map__set_max_entries(map, size ? (__u32)size : 1);
+}
+
+/* Tables that this run has no use for, or none for so much; later, bios are followed only where they are merged. */
+static void size_to_need(struct whystall_bpf *skel, const struct bpf_source_options *options,
+			 int *err)
+{
+	bool edges = bpf_program__autoload(skel->progs.ledger_waking);
+	bool bios = bpf_program__autoload(skel->progs.block_start_bio);
+
+	size_table(skel->maps.target_pids, options->target->pid_count, err);
+	size_table(skel->maps.device_ranges, options->devices->count, err);
+	if (!skel->rodata->config_ledger) {
+		size_table(skel->maps.threads, 1, err);
+		size_table(skel->maps.free_threads, 1, err);
+	}
+	if (!edges)
+		size_table(skel->maps.edges, 1, err);
+	if (!bios)
+		size_table(skel->maps.bios, bpf_map__max_entries(skel->maps.bios) / 4, err);
+}
+
+/* WHYSTALL_TABLES makes tables smaller, for tests of what happens when they are full. */
+static int size_tables(struct whystall_bpf *skel, const struct bpf_source_options *options,
+		       struct fault *fault)
+{
+	__u32 max_rows = options->max_keys + RESERVED_ROWS;
 	struct bpf_map *map;
 	int err = 0;
 
+	size_to_need(skel, options, &err);
 	bpf_object__for_each_map(map, skel->obj) {
 		__u32 size = table_size(map);
 
-		if (!err && size != bpf_map__max_entries(map))
-			err = bpf_map__set_max_entries(map, size);
+		if (size != bpf_map__max_entries(map))
+			size_table(map, size, &err);
 	}
-	if (!err)
-		err = bpf_map__set_max_entries(skel->maps.rows, max_rows);
-	if (!err)
-		err = bpf_map__set_max_entries(skel->maps.free_rows, max_rows);
-	if (!err)
-		err = bpf_map__set_max_entries(skel->maps.row_by_key, max_rows);
+	size_table(skel->maps.rows, max_rows, &err);
+	size_table(skel->maps.free_rows, max_rows, &err);
+	size_table(skel->maps.row_by_key, max_rows, &err);
 	if (err)
 		return fault_set(fault, err, "cannot size the tables: %s", strerror(-err));
 	skel->rodata->config_max_rows = max_rows;
@@ -177,10 +202,6 @@ static int configure(struct whystall_bpf *skel, const struct bpf_source_options 
 	skel->rodata->config_pidns_inum = pidns;
 	skel->rodata->config_has_io_start = io_start;
 	skel->bss->attaching = true;
-	err = size_tables(skel, options->max_keys + RESERVED_ROWS, fault);
-	if (err)
-		return err;
-
 	bpf_program__set_autoload(skel->progs.block_issue, features->tracepoint[TP_BLOCK_RQ_ISSUE]);
 	bpf_program__set_autoload(skel->progs.block_start, io_start);
 	bpf_program__set_autoload(skel->progs.block_start_bio, !io_start);
@@ -200,7 +221,7 @@ static int configure(struct whystall_bpf *skel, const struct bpf_source_options 
 	skel->rodata->config_preemptible = features->preemptible;
 	if (features->preemptible)
 		load_again(skel);
-	return 0;
+	return size_tables(skel, options, fault);
 }
 
 static int fill_selection(struct bpf_source *source, const struct bpf_source_options *options,

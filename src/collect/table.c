@@ -14,15 +14,16 @@ static size_t round_up(size_t bytes, size_t unit)
 	return (bytes + unit - 1) / unit * unit;
 }
 
-int table_open(struct table *table, const struct bpf_map *map)
+int table_open(struct table *table, const struct bpf_map *map, size_t entry_bytes)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t bytes = (size_t)bpf_map__value_size(map) * bpf_map__max_entries(map);
 	void *place;
 
-	*table = (struct table){ .entry_bytes = bpf_map__value_size(map),
-				 .entries = bpf_map__max_entries(map),
+	*table = (struct table){ .entry_bytes = entry_bytes,
+				 .entries = (uint32_t)(bytes / entry_bytes),
 				 .fd = bpf_map__fd(map) };
-	table->bytes = round_up(table->entry_bytes * table->entries, page);
+	table->bytes = round_up(bytes, page);
 	table->piece_bytes = round_up(table->bytes / TABLE_PIECES + 1, page);
 	if (table->piece_bytes < SMALLEST_PIECE_BYTES)
 		table->piece_bytes = round_up(SMALLEST_PIECE_BYTES, page);

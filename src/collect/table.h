@@ -25,8 +25,8 @@ struct table {
 	int err; /* of the last piece that could not be mapped */
 };
 
-/* Take a place for the map; nothing of it can be reached yet. Returns 0 or a negative errno. */
-int table_open(struct table *table, const struct bpf_map *map);
+/* Take a place for the map, seen as entries of so many bytes; none can be reached yet. Returns 0 or a negative errno. */
+int table_open(struct table *table, const struct bpf_map *map, size_t entry_bytes);
 
 /*
  * Reach the entries [begin, end), as far as the table goes. Returns the end of those that can be reached: it is less than
