@@ -236,15 +236,25 @@ def test_device_under_a_path(whystall, mounted_loop):
 
 
 def test_more_processes_than_the_table_holds(whystall, spawn):
-    """4,096 entries less 4 fixed ones: the rest is counted, once each; start and end do not hang. (Fewer
+    """As many entries less 4 fixed ones: the rest is counted, once each; start and end do not hang. (Fewer
     rows, if the first that ended were added up before the end.)"""
     crowd = spawn(*helpers.workload("crowd.py"), "4200")
     crowd.expect("ready")
-    tracer = whystall.attach("-p", str(crowd.pid))
+    tracer = whystall.attach("-p", str(crowd.pid), env={"WHYSTALL_TABLES": "owners=4096"})
     crowd.go()
     report = tracer.report()
     assert 0 < len(report.processes) <= 4092
     assert report.loss["processes_dropped"] == 4201 - 4092
+
+
+def test_five_thousand_processes(whystall, spawn):
+    crowd = spawn(*helpers.workload("crowd.py"), "5000")
+    crowd.expect("ready")
+    tracer = whystall.attach("-p", str(crowd.pid))
+    crowd.go()
+    report = tracer.report()
+    assert len(report.processes) == 5001
+    assert report.loss["processes_dropped"] == 0
 
 
 def test_whole_host_knows_short_processes(whystall, spawn, loop):
