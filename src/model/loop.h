@@ -66,7 +66,7 @@ void loop_free(struct loop *loop);
 
 /*
  * A run as a list of stretches of equal length, in their order. There are at most MAX_STRETCHES, and of a job with many
- * threads fewer, at least ENOUGH_STRETCHES / 2: when a run goes on for longer they become longer.
+ * threads fewer, but no less than half of ENOUGH_STRETCHES: when a run goes on for longer they become longer.
  */
 enum {
 	MAX_STRETCHES = 600,
