@@ -53,6 +53,7 @@ enum {
 	MAX_LIBRARIES = 64, /* a bit each in struct look */
 	MAX_FUNCTIONS = APART_MAX_FDS / 2,
 	MAX_FAILURES = 1024,
+	PID_PLACES = 16384, /* a power of two */
 };
 
 /*
@@ -111,6 +112,8 @@ struct markers {
 	char own_row[2 * MAPPED_NAME_LEN]; /* WHYSTALL_MARKERS */
 	struct look *looks;                /* by owner */
 	uint32_t max_owners, next;         /* `next`: where to go on */
+	uint32_t by_pid
+		[PID_PLACES]; /* owners, each at a place by its PID, where a later one may take it */
 	struct library libraries[MAX_LIBRARIES];
 	/* Files that cannot be watched, each at a place by its sum, where a later one may take it. */
 	struct file_key failures[MAX_FAILURES];
@@ -493,17 +496,31 @@ static const char *command_line(const struct bpf_maps *maps, uint32_t owner, siz
 	return note->cmdline;
 }
 
-/* A process that works for another one with the same command line: forked, without a program of its own. */
-static bool is_copy(const struct bpf_maps *maps, uint32_t owner)
+/* NULL: it is not of the job, or its place was taken. */
+static const struct owner *parent_of(const struct markers *markers, const struct bpf_maps *maps,
+				     const struct owner *o, uint32_t *index)
 {
-	uint32_t trainer = maps->owners[owner].trainer;
+	const struct owner *parent;
+
+	*index = markers->by_pid[o->ppid % PID_PLACES];
+	parent = &maps->owners[*index];
+	return parent->kind == OWNER_PROCESS && parent->pid == o->ppid &&
+			       parent->start_boot_ns <= o->start_boot_ns ?
+		       parent :
+		       NULL;
+}
+
+/* A process with its parent's command line: forked, without a program of its own. */
+static bool is_copy(const struct markers *markers, const struct bpf_maps *maps, uint32_t owner)
+{
+	uint32_t parent;
 	const char *line, *other;
 	size_t len, other_len;
 
-	if (trainer == owner || trainer < OWNER_FIRST || trainer >= maps->max_owners)
+	if (!parent_of(markers, maps, &maps->owners[owner], &parent) || parent == owner)
 		return false;
 	line = command_line(maps, owner, &len);
-	other = command_line(maps, trainer, &other_len);
+	other = command_line(maps, parent, &other_len);
 	return len && len == other_len && memcmp(line, other, len) == 0;
 }
 
@@ -521,10 +538,11 @@ static bool is_due(const struct bpf_maps *maps, uint32_t owner, struct look *loo
 	return now >= look->due_ns;
 }
 
-static void set_due(const struct bpf_maps *maps, uint32_t owner, struct look *look, uint64_t files,
-		    uint64_t now)
+static void set_due(struct markers *markers, const struct bpf_maps *maps, uint32_t owner,
+		    uint64_t files, uint64_t now)
 {
-	bool young = now < look->start_boot_ns + young_ns && !is_copy(maps, owner);
+	struct look *look = &markers->looks[owner];
+	bool young = now < look->start_boot_ns + young_ns && !is_copy(markers, maps, owner);
 	uint64_t pause = first_pause_ns;
 
 	if (look->files == files && look->pause_ns)
@@ -558,7 +576,7 @@ static int look_at(struct markers *markers, const struct bpf_maps *maps, uint32_
 	look->frameworks |= looking.frameworks;
 	look->missing = looking.expected & ~looking.watched;
 	look->libraries = looking.libraries;
-	set_due(maps, owner, look, looking.files, now);
+	set_due(markers, maps, owner, looking.files, now);
 	if (looking.deferred)
 		look->due_ns = now;
 	markers->read_bytes += bytes + look_bytes;
@@ -601,6 +619,9 @@ int markers_look(struct markers *markers, struct bpf_maps *maps)
 		end = markers->max_owners;
 	count = end > OWNER_FIRST ? end - OWNER_FIRST : 0;
 	first = markers->next;
+	for (uint32_t i = OWNER_FIRST; i < end; i++)
+		if (maps->owners[i].kind == OWNER_PROCESS)
+			markers->by_pid[maps->owners[i].pid % PID_PLACES] = i;
 	markers->read_bytes = markers->waited_ns = 0;
 	for (uint32_t n = 0; !err && n < count; n++) {
 		uint32_t i = OWNER_FIRST + (first + n) % count;

@@ -9,8 +9,19 @@
 #include "base/units.h"
 #include "show/stuck.h"
 
-/* A job that is silent and not stuck is looked at again after so long. */
+/*
+ * A job that is silent and not stuck is looked at again after so long; then, since all that changes is how long it has been silent,
+ * after a part of that. A look reads all that /proc has of each thread.
+ */
 static const uint64_t again_ns = 2ULL * NS_PER_S;
+enum { AGAIN_PART = 2 };
+
+static uint64_t pause_ns(const struct stuck_watch *watch)
+{
+	uint64_t more_ns = silence_ns(&watch->silence) - watch->after_ns;
+
+	return more_ns / AGAIN_PART > again_ns ? more_ns / AGAIN_PART : again_ns;
+}
 
 static void add_thread(struct stuck_watch *watch, const struct sample *sample, size_t index)
 {
@@ -126,7 +137,7 @@ int stuck_watch_tick(struct stuck_watch *watch, const struct sample *from, const
 	}
 	if (watch->told || to->threads_ns < watch->next_ns)
 		return 0;
-	watch->next_ns = to->threads_ns + again_ns;
+	watch->next_ns = to->threads_ns + pause_ns(watch);
 	err = look(watch, to, &trainer, watch->trainer != 0);
 	if (!err && watch->finding.stucks.count) {
 		tell(watch);

@@ -15,12 +15,19 @@ enum life {
 	LIFE_OWN,     /* the same of time, or a read that has just begun */
 };
 
+/* A thread, by its ID. */
+struct named {
+	pid_t tid;
+	size_t thread;
+};
+
 struct graph {
 	const struct waits *waits;
 	uint64_t least_ns;
 	pid_t *pids; /* of the job's processes, in their order */
 	size_t pid_count;
 	size_t *process;    /* by thread: index of its process */
+	struct named *tids; /* all threads, in the order of their IDs */
 	enum life *life;    /* by thread */
 	enum life *at_most; /* by process: the liveliest of its threads */
 	enum life in_job;   /* the liveliest of all */
@@ -45,12 +52,30 @@ static ssize_t find_process(const struct graph *g, pid_t pid)
 	return found ? found - g->pids : -1;
 }
 
+static int by_tid(const void *a, const void *b)
+{
+	const struct named *x = a, *y = b;
+	int order = compare_numbers((uint64_t)x->tid, (uint64_t)y->tid);
+
+	return order ? order : compare_numbers(x->thread, y->thread);
+}
+
+/* The first one with this ID. */
 static ssize_t find_thread(const struct graph *g, pid_t tid)
 {
-	for (size_t i = 0; i < g->waits->thread_count; i++)
-		if (g->waits->threads[i].tid == tid)
-			return (ssize_t)i;
-	return -1;
+	size_t low = 0, high = g->waits->thread_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (g->tids[middle].tid < tid)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < g->waits->thread_count && g->tids[low].tid == tid ?
+		       (ssize_t)g->tids[low].thread :
+		       -1;
 }
 
 /* What is written may be much, and a remote file system takes its time: three times as long. */
@@ -474,21 +499,22 @@ static size_t depth_of(const struct graph *g, pid_t pid)
 /* The topmost processes that are stuck, launchers left out. */
 static int judge_topmost(struct stucks *stucks, const struct graph *g)
 {
-	size_t deepest = 0;
-	int err = 0;
+	size_t *depths = calloc(g->pid_count + 1, sizeof(*depths)), deepest = 0;
+	int err = depths ? 0 : -ENOMEM;
 
-	for (size_t i = 0; i < g->pid_count; i++)
-		if (depth_of(g, g->pids[i]) > deepest)
-			deepest = depth_of(g, g->pids[i]);
-	for (size_t depth = 0; depth <= deepest; depth++)
+	for (size_t i = 0; !err && i < g->pid_count; i++) {
+		depths[i] = depth_of(g, g->pids[i]);
+		deepest = depths[i] > deepest ? depths[i] : deepest;
+	}
+	for (size_t depth = 0; !err && depth <= deepest; depth++)
 		for (size_t i = 0; !err && i < g->pid_count; i++) {
 			ssize_t thread = find_thread(g, g->pids[i]);
 
-			if (thread >= 0 && depth_of(g, g->pids[i]) == depth &&
-			    !is_launcher(g, (size_t)thread) &&
+			if (depths[i] == depth && thread >= 0 && !is_launcher(g, (size_t)thread) &&
 			    !is_below_stuck(g, stucks, g->pids[i]))
 				err = judge_one(stucks, g, g->pids[i]);
 		}
+	free(depths);
 	return err;
 }
 
@@ -500,12 +526,17 @@ static int graph_open(struct graph *g)
 	g->process = calloc(count + 1, sizeof(*g->process));
 	g->life = calloc(count + 1, sizeof(*g->life));
 	g->at_most = calloc(count + 1, sizeof(*g->at_most));
-	if (!g->pids || !g->process || !g->life || !g->at_most)
+	g->tids = calloc(count + 1, sizeof(*g->tids));
+	if (!g->tids || !g->pids || !g->process || !g->life || !g->at_most)
 		return -ENOMEM;
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		g->pids[i] = g->waits->threads[i].pid;
-	if (count)
+		g->tids[i] = (struct named){ .tid = g->waits->threads[i].tid, .thread = i };
+	}
+	if (count) {
 		qsort(g->pids, count, sizeof(*g->pids), by_pid);
+		qsort(g->tids, count, sizeof(*g->tids), by_tid);
+	}
 	for (size_t i = 0; i < count; i++)
 		if (!i || g->pids[i] != g->pids[g->pid_count - 1])
 			g->pids[g->pid_count++] = g->pids[i];
@@ -528,6 +559,7 @@ int stuck_find(struct stucks *stucks, const struct waits *waits,
 		err = judge_topmost(stucks, &g);
 	free(g.pids);
 	free(g.process);
+	free(g.tids);
 	free(g.life);
 	free(g.at_most);
 	return err;

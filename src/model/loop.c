@@ -83,13 +83,40 @@ static const struct kind threads_kind = { sizeof(struct loop_thread), by_thread,
 static const struct kind processes_kind = { sizeof(struct loop_process), by_pid, add_process };
 static const struct kind edges_kind = { sizeof(struct edge_report), by_pair, add_edge };
 
-/* Append elements, then sort, and add up those that are the same. No more memory is kept than that takes. */
+/* Walk through two arrays in their order: are all elements of the second in the first? `add`: then add them up. */
+static bool walk_known(const struct kind *kind, char *array, size_t count, const char *more,
+		       size_t more_count, bool add)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < more_count; i++) {
+		const char *next = more + i * kind->size;
+
+		while (at < count && kind->order(array + at * kind->size, next) < 0)
+			at++;
+		if (at == count || kind->order(array + at * kind->size, next) != 0)
+			return false;
+		if (add)
+			kind->add(array + at * kind->size, next);
+	}
+	return true;
+}
+
+/*
+ * Append elements, then sort, and add up those that are the same. In most intervals there is no new one. No more memory is
+ * kept than that takes.
+ */
 static int merge(const struct kind *kind, void **array, size_t *count, const void *more,
 		 size_t more_count)
 {
-	char *all = reallocarray(*array, *count + more_count + 1, kind->size);
 	size_t total = *count + more_count, kept = 0;
+	char *all;
 
+	if (*array && walk_known(kind, *array, *count, more, more_count, false)) {
+		walk_known(kind, *array, *count, more, more_count, true);
+		return 0;
+	}
+	all = reallocarray(*array, *count + more_count + 1, kind->size);
 	if (!all)
 		return -ENOMEM;
 	*array = all;
