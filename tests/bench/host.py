@@ -2,19 +2,22 @@
 """The machine, and what the bench changes in it: each change is put back when its context ends."""
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import pathlib
 import platform
 import re
+import shutil
 import tempfile
 
-from running import Failed, run
+from running import Failed, Signals, run
 
 MIB = 1 << 20
 BPF_STATS = pathlib.Path("/proc/sys/kernel/bpf_stats_enabled")
 TRACEFS = pathlib.Path("/sys/kernel/tracing")
 LOOP_CTL_REMOVE = 0x4C81
+RUN_TIME = 0  # BPF_STATS_RUN_TIME
 
 
 def cpu_model():
@@ -37,16 +40,22 @@ def machine():
 
 @contextlib.contextmanager
 def bpf_stats():
-    """The kernel takes the time of every BPF program meanwhile."""
+    """The kernel takes the time of every BPF program meanwhile, as with kernel.bpf_stats_enabled=1. Asked for by a descriptor
+    (BPF_ENABLE_STATS, Linux 5.8), so that there is no setting to put back, nor one that another could."""
     try:
-        before = BPF_STATS.read_text(encoding="ascii")
-        BPF_STATS.write_text("1", encoding="ascii")
-    except OSError as error:
-        raise Failed(f"cannot set kernel.bpf_stats_enabled: {error.strerror}") from error
+        enabled = ctypes.CDLL("libbpf.so.1", use_errno=True).bpf_enable_stats(RUN_TIME)
+    except (OSError, AttributeError) as error:
+        raise Failed(f"libbpf: {error}") from error
+    if enabled < 0:
+        raise Failed(f"the kernel does not take the time of BPF programs: {os.strerror(ctypes.get_errno())}")
     try:
         yield
     finally:
-        BPF_STATS.write_text(before, encoding="ascii")
+        os.close(enabled)
+
+
+def bpf_stats_are_on():
+    return BPF_STATS.read_text(encoding="ascii").strip() != "0"
 
 
 @contextlib.contextmanager
@@ -55,29 +64,23 @@ def tracefs():
     if (TRACEFS / "events").exists() or not TRACEFS.exists():
         yield
         return
-    try:
-        run("mount", "-t", "tracefs", "tracefs", TRACEFS)
-    except Failed:
+    with contextlib.ExitStack() as stack:
+        with Signals.hold(), contextlib.suppress(Failed):
+            run("mount", "-t", "tracefs", "tracefs", TRACEFS)
+            stack.callback(run, "umount", "-l", TRACEFS)
         yield
-        return
-    try:
-        yield
-    finally:
-        run("umount", TRACEFS)
 
 
 @contextlib.contextmanager
 def memory_folder(mebibytes):
     """A tmpfs of its own."""
-    path = pathlib.Path(tempfile.mkdtemp(prefix="whystall-bench-"))
-    try:
-        run("mount", "-t", "tmpfs", "-o", f"size={mebibytes}m,mode=700", "tmpfs", path)
-        try:
-            yield path
-        finally:
-            run("umount", "-l", path)
-    finally:
-        path.rmdir()
+    with contextlib.ExitStack() as stack:
+        with Signals.hold():
+            path = pathlib.Path(tempfile.mkdtemp(prefix="whystall-bench-"))
+            stack.callback(path.rmdir)
+            run("mount", "-t", "tmpfs", "-o", f"size={mebibytes}m,mode=700", "tmpfs", path)
+            stack.callback(run, "umount", "-l", path)
+        yield path
 
 
 def loop_numbers():
@@ -89,25 +92,26 @@ def loop_devices(folder, count, mebibytes):
     """Up to so many loop devices on files of that folder, fewer where the host has no more."""
     there = loop_numbers()
     devices = []
+    images = pathlib.Path(tempfile.mkdtemp(dir=folder))
     try:
         for number in range(count):
-            image = folder / f"disk-{number}.img"
+            image = images / f"disk-{number}.img"
             with open(image, "wb") as file:
                 os.posix_fallocate(file.fileno(), 0, mebibytes * MIB)
-            try:
-                devices.append(run("losetup", "-f", "--show", image).strip())
-            except Failed:
-                image.unlink()
-                break
+            with Signals.hold():
+                try:
+                    devices.append(run("losetup", "-f", "--show", image).strip())
+                except Failed:
+                    break
             set_scheduler(devices[-1])
         yield devices
     finally:
-        for device in devices:
-            with contextlib.suppress(Failed):
-                run("losetup", "-d", device)
-        for image in folder.glob("disk-*.img"):
-            image.unlink()
-        remove_loops({int(device[len("/dev/loop"):]) for device in devices} - there)
+        with Signals.hold():
+            for device in devices:
+                with contextlib.suppress(Failed):
+                    run("losetup", "-d", device)
+            shutil.rmtree(images)
+            remove_loops({int(device[len("/dev/loop"):]) for device in devices} - there)
 
 
 def remove_loops(numbers):

@@ -3,6 +3,7 @@
 
 import contextlib
 
+import host
 import tools
 from figures import spread
 from loads import Fio, Pipe
@@ -58,7 +59,7 @@ def measure(bench):
                for load, tool, beside in bench.turned(pairs, number)}
               for number in bench.rounds_of(TITLE)]
     names = [f"{load}: {tool.name}" for load, tool, _ in pairs]
-    return {"absent": absent, "rounds": rounds, "device": bench.device_facts(),
+    return {"absent": absent, "rounds": rounds, "device": bench.device_facts(), "bpf_stats_on": host.bpf_stats_are_on(),
             "versions": {tool.name: tool.version for tool in there if tool.version},
             "kept": {name: {key: spread([done[name][key] for done in rounds]) for key in ("ratio", "alone")}
                      for name in names}}
@@ -72,6 +73,8 @@ def table(result, write):
         alone = kept["alone"]
         rows.append([name, write.spread(kept["ratio"], 3), f"{alone.median * scale:.0f} {unit}" if alone else "-"])
     write.table(["", "ratio", "alone"], rows)
+    if result["bpf_stats_on"]:
+        write.line("  kernel.bpf_stats_enabled was set by somebody else, which makes every BPF program slower")
 
 
 def goals(result):

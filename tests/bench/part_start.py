@@ -35,7 +35,7 @@ def measure(bench):
             took = {}
             for tool in bench.turned(there, number):
                 with tools.attach(tool, job.pid) as running:
-                    took[tool.name] = running.attached_s * 1000
+                    took[tool.name] = running.ready_s * 1000
                     if tool.name not in programs:
                         programs[tool.name] = program_facts(bench, running.pid)
             rounds.append(took)

@@ -56,8 +56,7 @@ def under(bench, clients, mode, options=()):
     result = bench.folder / "report.json"
     selection = ["-a"] if mode == "-a" else ["-p", str(clients.pid)]
     command = [tools.WHYSTALL, *selection, *options, "-i", "1s", "-O", "json", "-o", str(result)]
-    with Running(command) as running:
-        running.wait_for("tracing")
+    with Running(command, ready="tracing") as running:
         time.sleep(WARM_S)
         took, split = intervals(running.pid, INTERVALS_QUICK if bench.quick else INTERVALS)
     report = json.loads(result.read_text(encoding="utf-8"))
@@ -69,9 +68,7 @@ def under(bench, clients, mode, options=()):
 
 
 def clients_on(stack, count, devices):
-    running = stack.enter_context(Running([tools.BENCH / "clients", str(count), *devices]))
-    running.wait_for("ready")
-    return running
+    return stack.enter_context(Running([tools.BENCH / "clients", str(count), *devices], ready="ready"))
 
 
 def by_processes(bench, devices):
@@ -112,11 +109,10 @@ def table(result, write):
     if result["devices_made"] < max(DEVICES):
         write.line(f"  no more than {result['devices_made']} loop devices can be made here")
     write.table(["whystall", "processes", "devices x op", "ms per interval", "user", "system", "% of a CPU",
-                 "processes seen", "keys seen", "folded"],
+                 "processes seen", "dropped", "keys seen", "requests folded"],
                 [[row["mode"], str(row["processes"]), str(2 * row["devices"]), write.spread(row["interval_ms"], 1),
                   *(f"{row[key]:.1f}" for key in ("user_ms", "system_ms")), write.figure(row["pct"].median, 2),
-                  str(row["processes_seen"]), str(row["keys_seen"]),
-                  str(row["keys_folded"] + row["processes_dropped"])]
+                  *(str(row[key]) for key in ("processes_seen", "processes_dropped", "keys_seen", "keys_folded"))]
                  for row in [*result["by_processes"], *result["by_devices"]]])
 
 

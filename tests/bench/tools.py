@@ -29,8 +29,9 @@ tracepoint:block:block_rq_complete /@start[args->dev, args->sector]/ {
 END { clear(@start); }
 """
 
-# command: a function of the PID of the job; version: what is named in the report; why_absent: None if it is there
-Tool = collections.namedtuple("Tool", "name command terminal version why_absent")
+# command: a function of the PID of the job; terminal: it writes in blocks unless to one; version: what the report
+# names; why_absent: None if it is there
+Tool = collections.namedtuple("Tool", "name command is_peer terminal version why_absent")
 
 
 def has_tracepoint(name):
@@ -44,13 +45,13 @@ def request_tracepoints():
 
 def empty(name, tracepoints):
     command = [BENCH / "empty", BENCH / "empty.bpf.o", *tracepoints]
-    return Tool(name, lambda job: command, False, None, None)
+    return Tool(name, lambda job: command, False, False, None, None)
 
 
 def whystall(name, *options, job=False):
     def command(pid):
         return [WHYSTALL, *options, *(["-p", str(pid)] if job else []), "-o", "/dev/null"]
-    return Tool(name, command, False, whystall_version(), None)
+    return Tool(name, command, False, False, whystall_version(), None)
 
 
 def whystall_version():
@@ -83,35 +84,29 @@ def biolatency(name, *options):
         path = shutil.which(candidate, path=SBIN)
         if path and is_elf(path):
             version = package_version("libbpf-tools", path, "--version")
-            return Tool(name, lambda job: [path, *options], True, f"libbpf-tools {version}", None)
-    return Tool(name, None, True, None, "libbpf-tools' biolatency is not installed")
+            return Tool(name, lambda job: [path, *options], True, True, f"libbpf-tools {version}", None)
+    return Tool(name, None, True, True, None, "libbpf-tools' biolatency is not installed")
 
 
 def bpftrace(name):
     path = shutil.which("bpftrace", path=SBIN)
     if not path:
-        return Tool(name, None, True, None, "bpftrace is not installed")
+        return Tool(name, None, True, True, None, "bpftrace is not installed")
     version = re.sub(r"^bpftrace ", "", run(path, "--version").strip())
-    return Tool(name, lambda job: [path, "-e", ONE_LINER], True, f"bpftrace {version}", None)
+    return Tool(name, lambda job: [path, "-e", ONE_LINER], True, True, f"bpftrace {version}", None)
 
 
 def attach(tool, job=None):
     """The running tool, when its programs are attached."""
-    running = Running(tool.command(job), tool.terminal)
-    try:
-        running.attached_s = running.wait_for("tracing")
-    except BaseException:
-        running.stop()
-        raise
-    return running
+    return Running(tool.command(job), tool.terminal, ready="tracing")
 
 
 def tried(tools):
-    """Those that start here, and {name: why} of the others."""
+    """Those that start here, and {name: why} of the others. Only a peer may be absent."""
     there, absent = [], {}
     for tool in tools:
         why = tool.why_absent
-        if not why:
+        if not why and tool.is_peer:
             try:
                 with attach(tool, os.getpid()):
                     pass
