@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# `make demo`, `make check`, `make fuzz`, `make check-vm` and `make check-frameworks` install what is missing and do
-# everything; `make` only builds.
+# `make demo`, `make check`, `make bench`, `make fuzz`, `make check-vm` and `make check-frameworks` install what is missing
+# and do everything; `make` only builds.
 
 # `make V=1` shows the commands.
 Q := $(if $(V),,@)
@@ -15,6 +15,12 @@ KERNELS ?= 6.1 6.12 7
 # are compared too, of so many LOADS that are drawn with SEED.
 FULL ?=
 CASES ?=
+# `make bench`: DEVICE=/dev/x to read from a disk and not from memory, QUICK=1 for two minutes and not ten, ONLY=PART[,PART...]
+# for some of it, JSON=FILE for the figures beside the tables.
+DEVICE ?=
+QUICK ?=
+ONLY ?=
+JSON ?=
 # `make fuzz`: so many seconds for each parser.
 FUZZ_SECONDS ?= 2
 LOADS ?= $(if $(filter-out 0,$(FULL)),40,6)
@@ -60,13 +66,15 @@ FUZZED := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recov
 WORKLOADS := $(patsubst tests/workloads/%.c,$(BUILD)/tests/%,$(wildcard tests/workloads/*.c))
 # One is a library.
 WORKLOADS := $(WORKLOADS:%/batches=%/libbatches.so)
+BENCH := $(addprefix $(BUILD)/bench/,empty empty.bpf.o clients)
 # A program for another processor.
 ifneq ($(shell uname -m),x86_64)
 WORKLOADS := $(filter-out %/sleep32,$(WORKLOADS))
 endif
 
 .SECONDARY: $(SANITIZED_OBJECTS) $(FUZZED_OBJECTS)
-.PHONY: all static demo check fuzz fuzz-targets check-vm check-frameworks lint install clean tests bpf-arm64
+.PHONY: all static demo check bench fuzz fuzz-targets check-vm check-frameworks lint install clean tests \
+	bench-programs bpf-arm64
 
 all: $(BUILD)/whystall
 	@:
@@ -87,6 +95,14 @@ check:
 	else echo "setup: no static binary can be linked here: its tests are skipped"; fi
 	@$(MAKE) --no-print-directory fuzz-targets
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/check
+
+# A peer that cannot be installed is named as absent there.
+bench:
+	@scripts/setup bench
+	@scripts/setup peers || true
+	@$(MAKE) --no-print-directory all bench-programs
+	@scripts/bench $(if $(filter-out 0,$(QUICK)),--quick) $(if $(DEVICE),--device '$(DEVICE)') \
+		$(if $(ONLY),--only '$(ONLY)') $(if $(JSON),--json '$(JSON)')
 
 # Where clang's runtime for it cannot be had, nothing is built, which scripts/fuzz says.
 fuzz-targets:
@@ -116,7 +132,9 @@ lint:
 	@$(MAKE) --no-print-directory $(BUILD)/whystall.skel.h
 	@scripts/lint -- -std=gnu11 $(CPPFLAGS_ALL) $(filter-out -Werror,$(WARNINGS))
 
-tests: $(UNIT_TESTS) $(WORKLOADS)
+tests: $(UNIT_TESTS) $(WORKLOADS) bench-programs
+
+bench-programs: $(BENCH)
 
 # The programs must stay portable: compiled, not run.
 bpf-arm64: $(BPF_SOURCES:bpf/%.bpf.c=$(BUILD)/arm64/%.bpf.o)
@@ -198,5 +216,15 @@ $(BUILD)/tests/%: tests/workloads/%.c
 	@mkdir -p $(@D)
 	@echo "  CC   $@"
 	$(Q)$(CC) -O2 -Wall -Wextra -Werror -std=gnu11 -pthread -o $@ $< $(EXTRA)
+
+$(BUILD)/bench/%.bpf.o: tests/bench/%.bpf.c vmlinux/vmlinux.h
+	@mkdir -p $(@D)
+	@echo "  BPF  $@"
+	$(Q)$(CLANG) $(BPF_CFLAGS) -D__TARGET_ARCH_$(ARCH) -c $< -o $@
+
+$(BUILD)/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	@echo "  CC   $@"
+	$(Q)$(CC) -O2 -Wall -Wextra -Werror -std=gnu11 -o $@ $< $(LIBS)
 
 -include $(OBJECTS:.o=.d) $(SANITIZED_OBJECTS:.o=.d) $(UNIT_TESTS:=.d) $(FUZZED_OBJECTS:.o=.d) $(FUZZ_TARGETS:=.d)

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What a saturated load keeps beside a tool: pairs of one run alone and one with it, kernel.bpf_stats_enabled off."""
+
+import contextlib
+
+import host
+import tools
+from figures import spread
+from loads import Fio, Pipe
+from running import Gate, Running
+
+TITLE = "Kept at saturation (paired runs, with the tool / alone)"
+GOAL = 0.97
+PIPE_MESSAGES_PER_S = 400_000
+IOPS, PIPE = "IOPS", "pipe"
+JOB, OTHER = "whystall -p, of it", "whystall -p, of another job"
+
+
+def speed(load):
+    """The greater the better."""
+    done = load.done()
+    if isinstance(load, Fio):
+        return done["iops"]
+    return 1 / done if done else None
+
+
+def one(load, tool=None, beside=False):
+    """beside: the tool watches another process."""
+    with contextlib.ExitStack() as stack:
+        gate = stack.enter_context(Gate(load.command))
+        job = stack.enter_context(Running(["sleep", "1000"])) if beside else gate
+        if tool:
+            stack.enter_context(tools.attach(tool, job.pid))
+        gate.go()
+    return speed(load)
+
+
+def pair(load, tool, beside, with_it_first):
+    alone, with_it = (one(load, *arguments) for arguments in
+                      sorted(((), (tool, beside)), key=len, reverse=with_it_first))
+    if with_it_first:
+        alone, with_it = with_it, alone
+    return {"alone": alone, "with": with_it, "ratio": with_it / alone if alone and with_it else None}
+
+
+def measure(bench):
+    there, absent = tools.tried([tools.whystall("whystall -a", "-a"), tools.whystall(JOB, job=True),
+                                 tools.biolatency("biolatency"), tools.bpftrace("bpftrace one-liner")])
+    own = tools.whystall(OTHER, job=True)
+    pairs = [(IOPS, tool, False) for tool in there]
+    why = Pipe.why_absent()
+    if why:
+        absent["perf bench sched pipe"] = why
+    else:
+        pairs += [(PIPE, own, True), (PIPE, tools.whystall(JOB, job=True), False)]
+    loads = {IOPS: Fio(bench.folder, bench.device, bench.seconds),
+             PIPE: Pipe(bench.folder, round(bench.seconds * PIPE_MESSAGES_PER_S))}
+    rounds = [{f"{load}: {tool.name}": pair(loads[load], tool, beside, number % 2 == 1)
+               for load, tool, beside in bench.turned(pairs, number)}
+              for number in bench.rounds_of(TITLE)]
+    names = [f"{load}: {tool.name}" for load, tool, _ in pairs]
+    return {"absent": absent, "rounds": rounds, "device": bench.device_facts(), "bpf_stats_on": host.bpf_stats_are_on(),
+            "versions": {tool.name: tool.version for tool in there if tool.version},
+            "kept": {name: {key: spread([done[name][key] for done in rounds]) for key in ("ratio", "alone")}
+                     for name in names}}
+
+
+def table(result, write):
+    rows = []
+    for name, kept in result["kept"].items():
+        unit = "messages/s" if name.startswith(PIPE) else "IOPS"
+        scale = 1e6 if name.startswith(PIPE) else 1
+        alone = kept["alone"]
+        rows.append([name, write.spread(kept["ratio"], 3), f"{alone.median * scale:.0f} {unit}" if alone else "-"])
+    write.table(["", "ratio", "alone"], rows)
+    if result["bpf_stats_on"]:
+        write.line("  kernel.bpf_stats_enabled was set by somebody else, which makes every BPF program slower")
+
+
+def goals(result):
+    return [(f"IOPS kept beside {tool}", result["kept"].get(f"{IOPS}: {tool}", {}).get("ratio"), "at least", GOAL, "")
+            for tool in ("whystall -a", JOB)]
