@@ -134,12 +134,14 @@ TRACE_TWICE("block_io_start", block_start, struct request *rq)
 	u32 bytes = rq->__data_len;
 	u32 op = op_of(rq->cmd_flags, bytes);
 	u32 disk = device_of(rq->q->disk);
+	struct bio *bio = rq->bio;
 	struct inflight new = {};
 
 	if (op == IO_OPS || !disk || (again && is_started(rq, disk)))
 		return 0;
 	new.request = (u64)rq;
-	new.row = row_of_submitter(rq->bio, device_shown(disk, rq->__sector, rq->bio, op), op);
+	new.row = row_of_submitter(bio, bio->bi_opf, is_direct(bio->bi_flags),
+				   device_shown(disk, rq->__sector, bio, op), op);
 	if (new.row == ROW_IGNORED)
 		return 0;
 	new.bytes = bytes;
@@ -149,18 +151,23 @@ TRACE_TWICE("block_io_start", block_start, struct request *rq)
 	return 0;
 }
 
-/* Enter a bio with a row of its own; `q_ns` 0: it was merged into another request. */
+/*
+ * Enter a bio with a row of its own; `q_ns` 0: it was merged into another request. The bio may be an address.
+ */
 static __always_inline int bio_enter(struct bio *bio, u64 q_ns)
 {
-	u32 disk = device_of(bio->bi_bdev->bd_disk);
-	u64 sector = bio->bi_iter.bi_sector;
-	u32 op = op_of(bio->bi_opf, bio->bi_iter.bi_size);
+	struct gendisk *disk = BPF_CORE_READ(bio, bi_bdev, bd_disk);
+	u32 number = BPF_CORE_READ(disk, major) << 20 | BPF_CORE_READ(disk, first_minor);
+	u32 opf = BPF_CORE_READ(bio, bi_opf);
+	u32 op = op_of(opf, BPF_CORE_READ(bio, bi_iter.bi_size));
 	struct bio_entry entry = { .q_ns = q_ns, .flush = op == IO_FLUSH };
 	u64 address = (u64)bio;
+	u32 device;
 
-	if (op == IO_OPS || !disk)
+	if (op == IO_OPS || !number)
 		return 0;
-	entry.row = row_of_submitter(bio, device_shown(disk, sector, bio, op), op);
+	device = device_shown(number, BPF_CORE_READ(bio, bi_iter.bi_sector), bio, op);
+	entry.row = row_of_submitter(bio, opf, is_direct(BPF_CORE_READ(bio, bi_flags)), device, op);
 	if (entry.row == ROW_IGNORED)
 		return 0;
 	if (bpf_map_update_elem(&bios, &address, &entry, BPF_ANY))
@@ -179,24 +186,17 @@ TRACE_TWICE("block_getrq", block_start_bio, struct bio *bio)
 }
 
 /*
- * A bio joins a request that may be another process's: its bytes are its submitter's, the request and
- * its latency stay its owner's. Which request it is, these tracepoints do not say; C looks.
+ * block_bio_backmerge and block_bio_frontmerge: a bio joins a request that may be another process's: its bytes
+ * are its submitter's, the request and its latency stay its owner's. Which request it is, these tracepoints
+ * do not say; C looks.
  */
-static __always_inline int bio_merge(struct bio *bio, bool again)
+RAW_TWICE(block_merge, struct bio *bio)
 {
 	u64 address = (u64)bio;
 
-	return again && bpf_map_lookup_elem(&bios, &address) ? 0 : bio_enter(bio, 0);
-}
-
-TRACE_TWICE("block_bio_backmerge", block_backmerge, struct bio *bio)
-{
-	return bio_merge(bio, again);
-}
-
-TRACE_TWICE("block_bio_frontmerge", block_frontmerge, struct bio *bio)
-{
-	return bio_merge(bio, again);
+	if (again && bpf_map_lookup_elem(&bios, &address))
+		return 0;
+	return bio_enter(bio, 0);
 }
 
 /* A walk over the bios of a request; the steps read them by address, as kernel memory. */

@@ -352,7 +352,7 @@ static __noinline void owner_end(struct task_struct *leader)
 /* Enter a process that runs; another CPU may be about to end it. */
 static __noinline u32 owner_join(struct task_struct *leader)
 {
-	u32 index = owner_new(leader, NULL);
+	u32 index = owner_new(address_of(leader), OWNER_UNKNOWN);
 
 	owner_end(leader);
 	return index;
@@ -361,7 +361,7 @@ static __noinline u32 owner_join(struct task_struct *leader)
 /* A process of the job, or outside it, has a child that is of the job. */
 static __always_inline u32 owner_fork(struct task_struct *child, u32 parent)
 {
-	u32 index = owner_new(child, parent >= OWNER_FIRST ? owner_get(parent) : NULL);
+	u32 index = owner_new(address_of(child), parent);
 
 	owner_set_parent(index, parent);
 	return index;
@@ -421,7 +421,7 @@ TRACE_TWICE("sched_process_exec", job_exec, struct task_struct *t)
 	}
 
 	if (!in_job(index) && config_glob && name_selected(t) && visible_pid(t)) {
-		index = owner_new(t, NULL);
+		index = owner_new(address_of(t), OWNER_UNKNOWN);
 		thread_enter(t, index, false);
 	}
 	if (index < OWNER_FIRST)

@@ -293,15 +293,6 @@ static __always_inline void sleep_read(struct task_struct *t, struct task *task,
 	}
 }
 
-/* The row of all files of a file system that have none of their own, or of a device. */
-static __noinline u32 file_find_any(u32 kind, u32 file_system, u32 device, u32 owner)
-{
-	struct file_key key = { .owner = owner, .kind = kind, .file_system = file_system };
-	u32 index = file_row_find(&key);
-
-	return index != FILE_NONE ? index : file_row_new(&key, device, NULL, config_max_files);
-}
-
 /* The row that a wait for storage is added to: index + 1, 0 if its place is not known. */
 static __always_inline u32 sleep_place(const struct sleep *sleep, u32 owner)
 {
@@ -320,7 +311,7 @@ static __always_inline u32 sleep_place(const struct sleep *sleep, u32 owner)
 	}
 	if (!sb)
 		return device ? file_find_any(FILE_OF_DEVICE, device, device, owner) + 1 : 0;
-	index = file_find(inode, owner, IO_READ);
+	index = file_find((u64)inode, owner, IO_READ);
 	if (index == FILE_NONE) {
 		index = file_find_any(FILE_OF_FILE_SYSTEM, BPF_CORE_READ(sb, s_dev),
 				      device_of_file_system(sb), owner);

@@ -25,11 +25,16 @@
 /* include/linux/proc_ns.h: inode number of the initial PID namespace */
 static const unsigned int initial_pidns_inum = 0xeffffffc;
 
+/* The tracepoints of the program block_merge. */
+static const char *const merges[] = { "block_bio_backmerge", "block_bio_frontmerge" };
+enum { MERGES = sizeof(merges) / sizeof(merges[0]) };
+
 struct bpf_source {
 	struct whystall_bpf *skel;
 	struct bpf_maps maps;
 	const struct device_choices *devices;
 	__u32 membership_epoch; /* when threads were last looked for */
+	struct bpf_link *merge_links[MERGES][2]; /* of each tracepoint: the first and the second program */
 	struct ring_buffer *joined;
 	struct markers *markers; /* NULL: not watched */
 };
@@ -274,6 +279,34 @@ static int attach_pairs(const struct pair *pairs, size_t count, struct fault *fa
 	return err;
 }
 
+static int attach_merge(struct bpf_program *program, const char *tracepoint, struct bpf_link **link,
+			struct fault *fault)
+{
+	char what[96];
+
+	if (!bpf_program__autoload(program))
+		return 0;
+	*link = bpf_program__attach_raw_tracepoint(program, tracepoint);
+	if (*link)
+		return 0;
+	snprintf(what, sizeof(what), "attach to the tracepoint %s", tracepoint);
+	return load_fault(fault, -errno, what);
+}
+
+static int attach_merges(struct bpf_source *source, struct fault *fault)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < MERGES; i++) {
+		err = attach_merge(source->skel->progs.block_merge, merges[i],
+				   &source->merge_links[i][0], fault);
+		if (!err)
+			err = attach_merge(source->skel->progs.block_merge_again, merges[i],
+					   &source->merge_links[i][1], fault);
+	}
+	return err;
+}
+
 /* One round of the iterator over all threads. */
 static int iterate(const struct bpf_source *source)
 {
@@ -408,12 +441,11 @@ static int attach_all(struct bpf_source *source, struct fault *fault)
 		PAIR(skel, job_cgroup_attach),
 	};
 	const struct pair block[] = {
-		PAIR(skel, page_added),      PAIR(skel, page_dirtied),
+		PAIR(skel, page_added),    PAIR(skel, page_dirtied),
 		PAIR(skel, block_complete),  PAIR(skel, block_issue),
 		PAIR(skel, block_requeue),   PAIR(skel, block_request_merge),
-		PAIR(skel, block_backmerge), PAIR(skel, block_frontmerge),
-		PAIR(skel, block_start),     PAIR(skel, block_start_bio),
 	};
+	const struct pair starts[] = { PAIR(skel, block_start), PAIR(skel, block_start_bio) };
 	int err;
 
 	err = attach_ledger(skel, fault);
@@ -424,6 +456,10 @@ static int attach_all(struct bpf_source *source, struct fault *fault)
 	skel->bss->attaching = false;
 	if (!err)
 		err = attach_pairs(block, sizeof(block) / sizeof(block[0]), fault);
+	if (!err)
+		err = attach_merges(source, fault);
+	if (!err)
+		err = attach_pairs(starts, sizeof(starts) / sizeof(starts[0]), fault);
 	return err ? err : attach_upper(source, fault);
 }
 
@@ -629,6 +665,10 @@ void bpf_source_close(struct bpf_source *source)
 	bpf_maps_close(&source->maps);
 	ring_buffer__free(source->joined);
 	markers_free(source->markers);
+	for (size_t i = 0; i < MERGES; i++) {
+		bpf_link__destroy(source->merge_links[i][0]);
+		bpf_link__destroy(source->merge_links[i][1]);
+	}
 	whystall_bpf__destroy(source->skel);
 	free(source);
 }
