@@ -25,9 +25,8 @@ static __always_inline u32 inflight_index(struct request *rq, u32 disk)
 	return (((disk + rq->mq_hctx->queue_num) * 0x9e3779b1u >> 16) + tag) & config_inflight_mask;
 }
 
-static __always_inline struct inflight *inflight_find(struct request *rq, u32 disk)
+static __always_inline struct inflight *inflight_find(struct request *rq, u32 index)
 {
-	u32 index = inflight_index(rq, disk);
 	struct inflight *e = bpf_map_lookup_elem(&inflight, &index);
 	u64 address = (u64)rq;
 
@@ -108,9 +107,8 @@ static __always_inline void inflight_add(u32 index, struct inflight *new)
 	inflight_spill(address, new);
 }
 
-static __always_inline void inflight_remove(struct request *rq, u32 disk, struct inflight *e)
+static __always_inline void inflight_remove(struct request *rq, u32 index, struct inflight *e)
 {
-	u32 index = inflight_index(rq, disk);
 	u64 address = (u64)rq;
 
 	if (e == bpf_map_lookup_elem(&inflight, &index)) {
@@ -121,9 +119,9 @@ static __always_inline void inflight_remove(struct request *rq, u32 disk, struct
 		__sync_fetch_and_add(&spilled_now, -1);
 }
 
-static __always_inline bool is_started(struct request *rq, u32 disk)
+static __always_inline bool is_started(struct request *rq, u32 index)
 {
-	struct inflight *e = inflight_find(rq, disk);
+	struct inflight *e = inflight_find(rq, index);
 
 	return e && !e->d_ns;
 }
@@ -134,10 +132,11 @@ TRACE_TWICE("block_io_start", block_start, struct request *rq)
 	u32 bytes = rq->__data_len;
 	u32 op = op_of(rq->cmd_flags, bytes);
 	u32 disk = device_of(rq->q->disk);
+	u32 index = inflight_index(rq, disk);
 	struct bio *bio = rq->bio;
 	struct inflight new = {};
 
-	if (op == IO_OPS || !disk || (again && is_started(rq, disk)))
+	if (op == IO_OPS || !disk || (again && is_started(rq, index)))
 		return 0;
 	new.request = (u64)rq;
 	new.row = row_of_submitter(bio, bio->bi_opf, is_direct(bio->bi_flags),
@@ -147,7 +146,7 @@ TRACE_TWICE("block_io_start", block_start, struct request *rq)
 	new.bytes = bytes;
 	new.flush = op == IO_FLUSH;
 	new.q_ns = bpf_ktime_get_ns();
-	inflight_add(inflight_index(rq, disk), &new);
+	inflight_add(index, &new);
 	return 0;
 }
 
@@ -227,15 +226,15 @@ static long step_keep_row(u32 index, struct bio_walk *walk)
 /* A whole request was appended to another and will not complete itself: its bios take its row along. */
 TRACE_TWICE("block_rq_merge", block_request_merge, struct request *rq)
 {
-	u32 disk = device_of(rq->q->disk);
-	struct inflight *e = inflight_find(rq, disk);
+	u32 index = inflight_index(rq, device_of(rq->q->disk));
+	struct inflight *e = inflight_find(rq, index);
 	struct bio_walk walk = { .bio = rq->bio };
 
 	if (!e)
 		return 0;
 	walk.row = e->row;
 	row_unstart(e->row);
-	inflight_remove(rq, disk, e);
+	inflight_remove(rq, index, e);
 	REPEAT(MAX_BIOS_PER_REQUEST, step_keep_row, &walk);
 	return 0;
 }
@@ -270,11 +269,9 @@ static long step_take_over(u32 index, struct bio_walk *walk)
 	return 0;
 }
 
-static __always_inline void issue_by_bio(struct request *rq, u32 disk)
+static __always_inline void issue_by_bio(struct request *rq, u32 index)
 {
-	struct bio_walk walk = { .bio = rq->bio,
-				 .request = (u64)rq,
-				 .index = inflight_index(rq, disk) };
+	struct bio_walk walk = { .bio = rq->bio, .request = (u64)rq, .index = index };
 
 	REPEAT(MAX_BIOS_PER_REQUEST, step_take_over, &walk);
 }
@@ -282,12 +279,12 @@ static __always_inline void issue_by_bio(struct request *rq, u32 disk)
 /* D: given to the driver. After a requeue it comes again, and the last one counts. */
 TRACE_TWICE("block_rq_issue", block_issue, struct request *rq)
 {
-	u32 disk = device_of(rq->q->disk);
+	u32 index = inflight_index(rq, device_of(rq->q->disk));
 	struct inflight *e;
 
 	if (!config_has_io_start && op_of(rq->cmd_flags, 1) != IO_OPS)
-		issue_by_bio(rq, disk);
-	e = inflight_find(rq, disk);
+		issue_by_bio(rq, index);
+	e = inflight_find(rq, index);
 	if (!e)
 		return 0;
 	e->d_ns = bpf_ktime_get_ns();
@@ -301,7 +298,7 @@ TRACE_TWICE("block_rq_issue", block_issue, struct request *rq)
 
 TRACE_TWICE("block_rq_requeue", block_requeue, struct request *rq)
 {
-	struct inflight *e = inflight_find(rq, device_of(rq->q->disk));
+	struct inflight *e = inflight_find(rq, inflight_index(rq, device_of(rq->q->disk)));
 
 	if (e)
 		e->d_ns = 0;
@@ -329,14 +326,16 @@ static long step_share_bytes(u32 index, struct bio_walk *walk)
 	return 0;
 }
 
-/* Share the bytes of a completion among the owners of the request's bios. */
-static __noinline void add_merged_bytes(struct request *rq, u32 own_row, u32 bytes)
+/* Share the bytes of a completion among the owners of the bios of the request at this address. */
+__noinline int add_merged_bytes(u64 request, u32 own_row, u32 bytes)
 {
-	struct bio_walk walk = { .bio = rq->bio, .row = own_row, .bytes = bytes };
+	struct request *rq = (void *)request;
+	struct bio_walk walk = { .bio = BPF_CORE_READ(rq, bio), .row = own_row, .bytes = bytes };
 
 	REPEAT(MAX_BIOS_PER_REQUEST, step_share_bytes, &walk);
 	if (walk.bytes)
 		row_add_bytes(own_row, walk.bytes);
+	return 0;
 }
 
 static __always_inline void row_end_request(struct io_row *row, const struct inflight *e, u64 now,
@@ -373,36 +372,39 @@ static __always_inline void row_end_request(struct io_row *row, const struct inf
  * room for it. Its bytes are known and are counted as nobody's. Without bytes it is the second
  * completion of a flush sequence, which the kernel makes after the one for the data.
  */
-static __noinline void complete_unmatched(struct request *rq, u32 disk, bool error, u32 bytes)
+__noinline int complete_unmatched(u64 request, u32 disk, bool error, u32 bytes)
 {
-	u32 op = op_of(rq->cmd_flags, 1);
+	struct request *rq = (void *)request;
+	u32 op = op_of(BPF_CORE_READ(rq, cmd_flags), 1);
 	struct io_key key = { .owner = OWNER_UNKNOWN, .op = op };
 	struct io_row *row;
 	u32 index;
 
 	if (op == IO_OPS || !bytes)
-		return;
-	key.device = device_shown(disk, rq->__sector, rq->bio, op);
+		return 0;
+	key.device = device_shown(disk, BPF_CORE_READ(rq, __sector), BPF_CORE_READ(rq, bio), op);
 	if (!key.device)
-		return;
+		return 0;
 	__sync_fetch_and_add(&loss.completions_unmatched, 1);
 	index = row_find(&key);
 	row = bpf_map_lookup_elem(&rows, &index);
 	if (!row)
-		return;
-	if (bytes >= rq->__data_len) {
+		return 0;
+	if (bytes >= BPF_CORE_READ(rq, __data_len)) {
 		__sync_fetch_and_add(&row->requests, 1);
 		__sync_fetch_and_add(&row->unissued, 1);
 		if (error)
 			__sync_fetch_and_add(&row->errors, 1);
 	}
-	add_merged_bytes(rq, index, bytes);
+	add_merged_bytes(request, index, bytes);
+	return 0;
 }
 
 /* A flush that was never issued, where only its bio is known (no block_io_start). */
-static __noinline bool complete_by_bio(struct request *rq, u64 now, bool error)
+__noinline bool complete_by_bio(u64 request, u64 now, bool error)
 {
-	u64 address = (u64)rq->bio;
+	struct request *rq = (void *)request;
+	u64 address = (u64)BPF_CORE_READ(rq, bio);
 	struct bio_entry *entry = bpf_map_lookup_elem(&bios, &address);
 	struct io_row *row;
 
@@ -417,7 +419,7 @@ static __noinline bool complete_by_bio(struct request *rq, u64 now, bool error)
 	row_start(e.row);
 	row_end_request(row, &e, now, error);
 	if (!e.flush)
-		add_merged_bytes(rq, e.row, rq->__data_len);
+		add_merged_bytes(request, e.row, BPF_CORE_READ(rq, __data_len));
 	return true;
 }
 
@@ -441,11 +443,13 @@ static long step_end_upper(u32 index, struct bio_walk *walk)
 	return 0;
 }
 
-static __noinline void end_upper_bios(struct request *rq, bool error, u32 bytes)
+__noinline int end_upper_bios(u64 request, bool error, u32 bytes)
 {
-	struct bio_walk walk = { .bio = rq->bio, .bytes = bytes, .error = error };
+	struct request *rq = (void *)request;
+	struct bio_walk walk = { .bio = BPF_CORE_READ(rq, bio), .bytes = bytes, .error = error };
 
 	REPEAT(MAX_BIOS_PER_REQUEST, step_end_upper, &walk);
+	return 0;
 }
 
 /*
@@ -455,18 +459,19 @@ static __noinline void end_upper_bios(struct request *rq, bool error, u32 bytes)
 TRACE_TWICE("block_rq_complete", block_complete, struct request *rq, int error, unsigned int bytes)
 {
 	u32 disk = device_of(rq->q->disk);
-	struct inflight *e = inflight_find(rq, disk);
+	u32 place = inflight_index(rq, disk);
+	struct inflight *e = inflight_find(rq, place);
 	u32 left = rq->__data_len;
 	struct io_row *row;
 	u32 index;
 
 	if (upper_bios_now)
-		end_upper_bios(rq, error, bytes);
+		end_upper_bios(address_of(rq), error, bytes);
 	if (again && (!e || e->bytes != left))
 		return 0;
 	if (!e) {
-		if (config_has_io_start || !complete_by_bio(rq, bpf_ktime_get_ns(), error))
-			complete_unmatched(rq, disk, error, bytes);
+		if (config_has_io_start || !complete_by_bio(address_of(rq), bpf_ktime_get_ns(), error))
+			complete_unmatched(address_of(rq), disk, error, bytes);
 		return 0;
 	}
 	index = e->row;
@@ -474,7 +479,7 @@ TRACE_TWICE("block_rq_complete", block_complete, struct request *rq, int error, 
 	if (e->merged || e->bytes != left) {
 		/* More is in it than at Q: bios were merged, perhaps another process's. */
 		e->merged = 1;
-		add_merged_bytes(rq, index, bytes);
+		add_merged_bytes(address_of(rq), index, bytes);
 	} else if (row) {
 		__sync_fetch_and_add(&row->bytes, bytes);
 	}
@@ -483,6 +488,6 @@ TRACE_TWICE("block_rq_complete", block_complete, struct request *rq, int error, 
 		return 0;
 	if (row)
 		row_end_request(row, e, bpf_ktime_get_ns(), error);
-	inflight_remove(rq, disk, e);
+	inflight_remove(rq, place, e);
 	return 0;
 }
