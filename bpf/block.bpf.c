@@ -130,12 +130,15 @@ static __always_inline bool is_started(struct request *rq, u32 index)
 TRACE_TWICE("block_io_start", block_start, struct request *rq)
 {
 	u32 bytes = rq->__data_len;
-	u32 op = op_of(rq->cmd_flags, bytes);
 	u32 disk = device_of(rq->q->disk);
 	u32 index = inflight_index(rq, disk);
 	struct bio *bio = rq->bio;
+	u32 op = op_of(rq->cmd_flags, bytes);
 	struct inflight new = {};
 
+	/* For each load of a pointer the verifier searches the BTF (2 ms): once, before the ways part. */
+	barrier_var(index);
+	barrier_var(bio);
 	if (op == IO_OPS || !disk || (again && is_started(rq, index)))
 		return 0;
 	new.request = (u64)rq;
@@ -470,7 +473,8 @@ TRACE_TWICE("block_rq_complete", block_complete, struct request *rq, int error, 
 	if (again && (!e || e->bytes != left))
 		return 0;
 	if (!e) {
-		if (config_has_io_start || !complete_by_bio(address_of(rq), bpf_ktime_get_ns(), error))
+		if (config_has_io_start ||
+		    !complete_by_bio(address_of(rq), bpf_ktime_get_ns(), error))
 			complete_unmatched(address_of(rq), disk, error, bytes);
 		return 0;
 	}

@@ -12,28 +12,43 @@
  * page's anon_vma, beside those of children forked since; only the own area points back to it. One
  * side of the tree is searched at a time: it holds a single area unless the process has forked.
  */
+struct area_walk {
+	struct rb_node *node, *right;
+	struct anon_vma *anon_vma;
+	struct mm_struct *mm;
+};
+
+static long step_area(u32 index, struct area_walk *walk)
+{
+	struct anon_vma *anon_vma = walk->anon_vma;
+	struct rb_node *node = walk->node;
+	struct vm_area_struct *vma;
+	struct anon_vma_chain *avc;
+
+	if (!node) {
+		node = walk->right;
+		walk->right = NULL;
+		if (!node)
+			return 1;
+	}
+	avc = (void *)node - bpf_core_field_offset(struct anon_vma_chain, rb);
+	vma = BPF_CORE_READ(avc, vma);
+	if (BPF_CORE_READ(vma, anon_vma) == anon_vma) {
+		walk->mm = BPF_CORE_READ(vma, vm_mm);
+		return 1;
+	}
+	walk->node = BPF_CORE_READ(node, rb_left);
+	return 0;
+}
+
 static __always_inline struct mm_struct *anon_page_mm(struct anon_vma *anon_vma)
 {
 	struct rb_node *node = BPF_CORE_READ(anon_vma, rb_root.rb_root.rb_node);
-	struct rb_node *right = BPF_CORE_READ(node, rb_right);
+	struct area_walk walk = { .node = node, .anon_vma = anon_vma };
 
-	for (int i = 0; i < 24; i++) {
-		struct vm_area_struct *vma;
-		struct anon_vma_chain *avc;
-
-		if (!node) {
-			node = right;
-			right = NULL;
-			if (!node)
-				break;
-		}
-		avc = (void *)node - bpf_core_field_offset(struct anon_vma_chain, rb);
-		vma = BPF_CORE_READ(avc, vma);
-		if (BPF_CORE_READ(vma, anon_vma) == anon_vma)
-			return BPF_CORE_READ(vma, vm_mm);
-		node = BPF_CORE_READ(node, rb_left);
-	}
-	return NULL;
+	walk.right = BPF_CORE_READ(node, rb_right);
+	REPEAT(24, step_area, &walk);
+	return walk.mm;
 }
 
 /* The row `[cgroup NAME]`; unknown for the root, which says nothing. */

@@ -14,33 +14,44 @@ static __always_inline u32 max_files(u32 op)
 	return op == IO_READ ? config_max_files / 4 * 3 : config_max_files;
 }
 
+struct names_walk {
+	struct file_row *file;
+	struct dentry *dentry;
+	u32 used;
+};
+
+static long step_name(u32 index, struct names_walk *walk)
+{
+	struct dentry *dentry = walk->dentry;
+	struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
+	struct file_row *file = walk->file;
+	u32 used = walk->used;
+	long len;
+
+	if (!parent || parent == dentry) {
+		file->whole = parent != NULL;
+		return 1;
+	}
+	if (used > FILE_NAMES_FULL)
+		return 1;
+	len = bpf_probe_read_kernel_str(file->names + used, FILE_NAMES_LEN - FILE_NAMES_FULL,
+					BPF_CORE_READ(dentry, d_name.name));
+	if (len < 0)
+		return 1;
+	walk->used = used + len;
+	walk->dentry = parent;
+	return 0;
+}
+
 /* Copy an inode's name and the names above it. */
 static __noinline void file_copy_names(struct file_row *file, struct inode *inode)
 {
-	struct dentry *dentry = dentry_of(inode);
-	u32 used = 0;
+	struct names_walk walk = { .file = file, .dentry = dentry_of(inode) };
 
-	if (!dentry)
+	if (!walk.dentry)
 		return;
-	for (int i = 0; i < MAX_PATH_DEPTH; i++) {
-		struct dentry *parent = BPF_CORE_READ(dentry, d_parent);
-		long len;
-
-		if (!parent || parent == dentry) {
-			file->whole = parent != NULL;
-			break;
-		}
-		if (used > FILE_NAMES_FULL)
-			break;
-		len = bpf_probe_read_kernel_str(file->names + used,
-						FILE_NAMES_LEN - FILE_NAMES_FULL,
-						BPF_CORE_READ(dentry, d_name.name));
-		if (len < 0)
-			break;
-		used += len;
-		dentry = parent;
-	}
-	file->names_len = used;
+	REPEAT(MAX_PATH_DEPTH, step_name, &walk);
+	file->names_len = walk.used;
 }
 
 /* The row of a key, FILE_NONE if it has none yet; not that of an earlier owner in the same place. */
@@ -55,7 +66,7 @@ static __always_inline u32 file_row_find(const struct file_key *key)
 
 /* A new row for a key; `inode` names it, where it is a file. */
 static __noinline u32 file_row_new(const struct file_key *key, u32 device, struct inode *inode,
-					u32 limit)
+				   u32 limit)
 {
 	struct file_row *file;
 	struct owner *o;

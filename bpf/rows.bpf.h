@@ -16,6 +16,7 @@ enum {
 	REQ_OP_SECURE_ERASE = 5,
 	REQ_OP_ZONE_APPEND = 7,
 	REQ_OP_WRITE_ZEROES = 9,
+	REQ_OPS = REQ_OP_MASK + 1,
 };
 
 #define REQ_PREFLUSH (1u << bpf_core_enum_value(enum req_flag_bits, __REQ_PREFLUSH))
@@ -25,22 +26,26 @@ enum {
  * passthrough commands nothing. IO_OPS: not counted. The kernel's shared flush request (REQ_OP_FLUSH)
  * belongs to nobody: those that wait for it are the empty PREFLUSH writes, counted each for itself.
  */
+static const u8 io_ops[REQ_OPS] = {
+	[REQ_OP_READ] = IO_READ,
+	[REQ_OP_WRITE] = IO_WRITE,
+	[REQ_OP_FLUSH] = IO_OPS,
+	[REQ_OP_DISCARD] = IO_DISCARD,
+	[4] = IO_OPS,
+	[REQ_OP_SECURE_ERASE] = IO_WRITE,
+	[6] = IO_OPS,
+	[REQ_OP_ZONE_APPEND] = IO_WRITE,
+	[8] = IO_OPS,
+	[REQ_OP_WRITE_ZEROES] = IO_WRITE,
+	[10 ... REQ_OPS - 1] = IO_OPS,
+};
+
+/* A table and not a switch: the verifier would follow each operation on its own from here on. */
 static __always_inline u32 op_of(u32 flags, u32 bytes)
 {
-	switch (flags & REQ_OP_MASK) {
-	case REQ_OP_READ:
-		return IO_READ;
-	case REQ_OP_WRITE:
-		return bytes == 0 && (flags & REQ_PREFLUSH) ? IO_FLUSH : IO_WRITE;
-	case REQ_OP_SECURE_ERASE:
-	case REQ_OP_ZONE_APPEND:
-	case REQ_OP_WRITE_ZEROES:
-		return IO_WRITE;
-	case REQ_OP_DISCARD:
-		return IO_DISCARD;
-	default:
-		return IO_OPS;
-	}
+	if (!bytes && (flags & REQ_OP_MASK) == REQ_OP_WRITE && (flags & REQ_PREFLUSH))
+		return IO_FLUSH;
+	return io_ops[flags & (REQ_OPS - 1)];
 }
 
 static __always_inline u32 device_of(const struct gendisk *disk)

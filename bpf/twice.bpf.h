@@ -42,9 +42,9 @@ static __always_inline volatile u64 *program_inside(enum twice program)
 #define TRACE_TWICE(tracepoint, name, args...) TWICE("tp_btf/" tracepoint, name, args)
 #define RAW_TWICE(name, args...) TWICE("raw_tp", name, args)
 
-#define TWICE(section, name, args...)                                                   \
+#define TWICE(section, name, args...)                                                            \
 	static __always_inline int name##_body(bool again, unsigned long long *ctx, ##args);     \
-	SEC(section) int name(unsigned long long *ctx)                              \
+	SEC(section) int name(unsigned long long *ctx)                                           \
 	{                                                                                        \
 		volatile u64 *inside = config_preemptible ? program_inside(TWICE_##name) : NULL; \
                                                                                                  \
@@ -55,7 +55,7 @@ static __always_inline volatile u64 *program_inside(enum twice program)
 			--*inside;                                                               \
 		return 0;                                                                        \
 	}                                                                                        \
-	SEC("?" section) int name##_again(unsigned long long *ctx)                     \
+	SEC("?" section) int name##_again(unsigned long long *ctx)                               \
 	{                                                                                        \
 		volatile u64 *inside = program_inside(TWICE_##name);                             \
                                                                                                  \

@@ -34,7 +34,8 @@ struct bpf_source {
 	struct bpf_maps maps;
 	const struct device_choices *devices;
 	__u32 membership_epoch; /* when threads were last looked for */
-	struct bpf_link *merge_links[MERGES][2]; /* of each tracepoint: the first and the second program */
+	struct bpf_link
+		*merge_links[MERGES][2]; /* of each tracepoint: the first and the second program */
 	struct ring_buffer *joined;
 	struct markers *markers; /* NULL: not watched */
 };
@@ -441,9 +442,8 @@ static int attach_all(struct bpf_source *source, struct fault *fault)
 		PAIR(skel, job_cgroup_attach),
 	};
 	const struct pair block[] = {
-		PAIR(skel, page_added),    PAIR(skel, page_dirtied),
-		PAIR(skel, block_complete),  PAIR(skel, block_issue),
-		PAIR(skel, block_requeue),   PAIR(skel, block_request_merge),
+		PAIR(skel, page_added),  PAIR(skel, page_dirtied),  PAIR(skel, block_complete),
+		PAIR(skel, block_issue), PAIR(skel, block_requeue), PAIR(skel, block_request_merge),
 	};
 	const struct pair starts[] = { PAIR(skel, block_start), PAIR(skel, block_start_bio) };
 	int err;
