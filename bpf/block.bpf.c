@@ -14,15 +14,28 @@
 /* Merged bios that are looked at in one request; beyond, the bytes go to the request's owner. */
 enum { MAX_BIOS_PER_REQUEST = 256 };
 
+static __always_inline u32 inflight_place(u32 disk, u32 queue, int internal_tag, int tag)
+{
+	/* With a scheduler the driver's tag is given only at D; the scheduler's stays. */
+	if (internal_tag >= 0)
+		tag = internal_tag;
+	/* Tags are small and dense: spread the queues by a multiplicative hash, keep tags together. */
+	return (((disk + queue) * 0x9e3779b1u >> 16) + tag) & config_inflight_mask;
+}
+
 static __always_inline u32 inflight_index(struct request *rq, u32 disk)
 {
-	int tag = rq->internal_tag;
+	return inflight_place(disk, rq->mq_hctx->queue_num, rq->internal_tag, rq->tag);
+}
 
-	/* With a scheduler the driver's tag is given only at D; the scheduler's stays. */
-	if (tag < 0)
-		tag = rq->tag;
-	/* Tags are small and dense: spread the queues by a multiplicative hash, keep tags together. */
-	return (((disk + rq->mq_hctx->queue_num) * 0x9e3779b1u >> 16) + tag) & config_inflight_mask;
+/* The same for rare events. For each load of a pointer the verifier searches the BTF, which takes 2 ms. */
+static __always_inline u32 inflight_index_rare(struct request *rq)
+{
+	struct gendisk *disk = BPF_CORE_READ(rq, q, disk);
+	u32 number = BPF_CORE_READ(disk, major) << 20 | BPF_CORE_READ(disk, first_minor);
+
+	return inflight_place(number, BPF_CORE_READ(rq, mq_hctx, queue_num), rq->internal_tag,
+			      rq->tag);
 }
 
 static __always_inline struct inflight *inflight_find(struct request *rq, u32 index)
@@ -136,7 +149,7 @@ TRACE_TWICE("block_io_start", block_start, struct request *rq)
 	u32 op = op_of(rq->cmd_flags, bytes);
 	struct inflight new = {};
 
-	/* For each load of a pointer the verifier searches the BTF (2 ms): once, before the ways part. */
+	/* Pointers are loaded once, before the ways part, see inflight_index_rare(). */
 	barrier_var(index);
 	barrier_var(bio);
 	if (op == IO_OPS || !disk || (again && is_started(rq, index)))
@@ -229,9 +242,9 @@ static long step_keep_row(u32 index, struct bio_walk *walk)
 /* A whole request was appended to another and will not complete itself: its bios take its row along. */
 TRACE_TWICE("block_rq_merge", block_request_merge, struct request *rq)
 {
-	u32 index = inflight_index(rq, device_of(rq->q->disk));
+	u32 index = inflight_index_rare(rq);
 	struct inflight *e = inflight_find(rq, index);
-	struct bio_walk walk = { .bio = rq->bio };
+	struct bio_walk walk = { .bio = BPF_CORE_READ(rq, bio) };
 
 	if (!e)
 		return 0;
@@ -301,7 +314,7 @@ TRACE_TWICE("block_rq_issue", block_issue, struct request *rq)
 
 TRACE_TWICE("block_rq_requeue", block_requeue, struct request *rq)
 {
-	struct inflight *e = inflight_find(rq, inflight_index(rq, device_of(rq->q->disk)));
+	struct inflight *e = inflight_find(rq, inflight_index_rare(rq));
 
 	if (e)
 		e->d_ns = 0;

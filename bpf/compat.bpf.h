@@ -48,7 +48,7 @@ static __always_inline u64 run_delay(struct task_struct *t)
 static __always_inline struct address_space *added_mapping(struct folio *folio)
 {
 	if (bpf_core_type_exists(struct folio))
-		return folio->mapping;
+		return BPF_CORE_READ(folio, mapping);
 	return BPF_CORE_READ((struct page *)folio, mapping);
 }
 
