@@ -2,6 +2,7 @@
 #include "collect/bpf_source.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 
 #include "collect/bpf_files.h"
 #include "collect/bpf_maps.h"
+#include "collect/core_btf.h"
 #include "collect/disk_names.h"
 #include "collect/diskstats.h"
 #include "collect/features.h"
@@ -479,36 +481,68 @@ static int check_features(const struct features *features, struct fault *fault)
 	return 0;
 }
 
-int bpf_source_open(struct bpf_source **result, const struct bpf_source_options *options,
-		    struct fault *fault)
+/*
+ * Open the object. It finds the kernel's types in the file `types`, which is written before it is loaded; without
+ * such a file, in all of the kernel's BTF.
+ */
+static struct whystall_bpf *open_object(int types)
 {
-	struct bpf_source *source;
+	LIBBPF_OPTS(bpf_object_open_opts, options);
+	char path[32];
+
+	if (types >= 0) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", types);
+		options.btf_custom_path = path;
+	}
+	return whystall_bpf__open_opts(&options);
+}
+
+static int configure_and_load(struct bpf_source *source, const struct bpf_source_options *options,
+			      struct btf *kernel, int types, struct fault *fault)
+{
 	struct features features;
 	int err;
 
-	err = features_probe(&features, fault);
-	if (!err)
-		err = check_features(&features, fault);
+	features_read(&features, kernel);
+	err = check_features(&features, fault);
 	if (err)
 		return err;
-	source = calloc(1, sizeof(*source));
-	if (!source)
-		return fault_set(fault, -ENOMEM, "out of memory");
-	source->skel = whystall_bpf__open();
-	if (!source->skel) {
-		err = load_fault(fault, -errno, "open the BPF object");
-		goto failed;
-	}
-	source->devices = options->devices;
+	source->skel = open_object(types);
+	if (!source->skel)
+		return load_fault(fault, -errno, "open the BPF object");
 	err = configure(source->skel, options, &features, fault);
 	if (err)
-		goto failed;
+		return err;
+	err = types < 0 ? 0 : core_btf_write(types, bpf_object__btf(source->skel->obj), kernel);
+	if (err)
+		return fault_set(fault, err, "cannot copy the kernel's types: %s", strerror(-err));
 	err = whystall_bpf__load(source->skel);
-	if (err) {
-		err = load_fault(fault, err, "load BPF programs");
-		goto failed;
-	}
-	err = bpf_maps_open(&source->maps, source->skel, fault);
+	return err ? load_fault(fault, err, "load BPF programs") : 0;
+}
+
+static int load(struct bpf_source *source, const struct bpf_source_options *options,
+		struct fault *fault)
+{
+	struct btf *kernel = features_load_btf(fault);
+	int err, types;
+
+	if (!kernel)
+		return -ENOENT;
+	types = memfd_create("types", MFD_CLOEXEC);
+	err = configure_and_load(source, options, kernel, types, fault);
+	if (types >= 0)
+		close(types);
+	btf__free(kernel);
+	return err;
+}
+
+static int start(struct bpf_source *source, const struct bpf_source_options *options,
+		 struct fault *fault)
+{
+	int err = load(source, options, fault);
+
+	if (!err)
+		err = bpf_maps_open(&source->maps, source->skel, fault);
 	if (!err && bpf_source_has_markers(source)) {
 		source->markers = markers_new(source->skel, source->maps.max_owners);
 		source->maps.markers = source->markers;
@@ -518,15 +552,25 @@ int bpf_source_open(struct bpf_source **result, const struct bpf_source_options 
 		err = watch_joined(source, fault);
 	if (!err)
 		err = fill_selection(source, options, fault);
-	if (!err)
-		err = attach_all(source, fault);
-	if (err)
-		goto failed;
+	return err ? err : attach_all(source, fault);
+}
+
+int bpf_source_open(struct bpf_source **result, const struct bpf_source_options *options,
+		    struct fault *fault)
+{
+	struct bpf_source *source = calloc(1, sizeof(*source));
+	int err;
+
+	if (!source)
+		return fault_set(fault, -ENOMEM, "out of memory");
+	source->devices = options->devices;
+	err = start(source, options, fault);
+	if (err) {
+		bpf_source_close(source);
+		return err;
+	}
 	*result = source;
 	return 0;
-failed:
-	bpf_source_close(source);
-	return err;
 }
 
 /* Masked, the file is empty: the disks have names all the same, and no statistics. */
