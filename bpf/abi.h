@@ -303,7 +303,7 @@ struct io_row {
 	__u32 live;  /* 0: free */
 	__u32 reads; /* index in `concurrency` + 1; 0: not counted there */
 	__u32 pad;
-	__u64 started; /* requests; counted for a job with a ledger, see waits.bpf.h */
+	__u64 started; /* requests; counted for a job with a ledger, see waits.bpf.c */
 	__u64 requests;
 	__u64 bytes;
 	__u64 errors;

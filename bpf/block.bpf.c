@@ -14,20 +14,32 @@
 /* Merged bios that are looked at in one request; beyond, the bytes go to the request's owner. */
 enum { MAX_BIOS_PER_REQUEST = 256 };
 
-static __always_inline u32 inflight_index(struct request *rq, u32 disk)
+static __always_inline u32 inflight_place(u32 disk, u32 queue, int internal_tag, int tag)
 {
-	int tag = rq->internal_tag;
-
 	/* With a scheduler the driver's tag is given only at D; the scheduler's stays. */
-	if (tag < 0)
-		tag = rq->tag;
+	if (internal_tag >= 0)
+		tag = internal_tag;
 	/* Tags are small and dense: spread the queues by a multiplicative hash, keep tags together. */
-	return (((disk + rq->mq_hctx->queue_num) * 0x9e3779b1u >> 16) + tag) & config_inflight_mask;
+	return (((disk + queue) * 0x9e3779b1u >> 16) + tag) & config_inflight_mask;
 }
 
-static __always_inline struct inflight *inflight_find(struct request *rq, u32 disk)
+static __always_inline u32 inflight_index(struct request *rq, u32 disk)
 {
-	u32 index = inflight_index(rq, disk);
+	return inflight_place(disk, rq->mq_hctx->queue_num, rq->internal_tag, rq->tag);
+}
+
+/* The same for rare events. For each load of a pointer the verifier searches the BTF, which takes 2 ms. */
+static __always_inline u32 inflight_index_rare(struct request *rq)
+{
+	struct gendisk *disk = BPF_CORE_READ(rq, q, disk);
+	u32 number = BPF_CORE_READ(disk, major) << 20 | BPF_CORE_READ(disk, first_minor);
+
+	return inflight_place(number, BPF_CORE_READ(rq, mq_hctx, queue_num), rq->internal_tag,
+			      rq->tag);
+}
+
+static __always_inline struct inflight *inflight_find(struct request *rq, u32 index)
+{
 	struct inflight *e = bpf_map_lookup_elem(&inflight, &index);
 	u64 address = (u64)rq;
 
@@ -108,9 +120,8 @@ static __always_inline void inflight_add(u32 index, struct inflight *new)
 	inflight_spill(address, new);
 }
 
-static __always_inline void inflight_remove(struct request *rq, u32 disk, struct inflight *e)
+static __always_inline void inflight_remove(struct request *rq, u32 index, struct inflight *e)
 {
-	u32 index = inflight_index(rq, disk);
 	u64 address = (u64)rq;
 
 	if (e == bpf_map_lookup_elem(&inflight, &index)) {
@@ -121,9 +132,9 @@ static __always_inline void inflight_remove(struct request *rq, u32 disk, struct
 		__sync_fetch_and_add(&spilled_now, -1);
 }
 
-static __always_inline bool is_started(struct request *rq, u32 disk)
+static __always_inline bool is_started(struct request *rq, u32 index)
 {
-	struct inflight *e = inflight_find(rq, disk);
+	struct inflight *e = inflight_find(rq, index);
 
 	return e && !e->d_ns;
 }
@@ -132,35 +143,46 @@ static __always_inline bool is_started(struct request *rq, u32 disk)
 TRACE_TWICE("block_io_start", block_start, struct request *rq)
 {
 	u32 bytes = rq->__data_len;
-	u32 op = op_of(rq->cmd_flags, bytes);
 	u32 disk = device_of(rq->q->disk);
+	u32 index = inflight_index(rq, disk);
+	struct bio *bio = rq->bio;
+	u32 op = op_of(rq->cmd_flags, bytes);
 	struct inflight new = {};
 
-	if (op == IO_OPS || !disk || (again && is_started(rq, disk)))
+	/* Pointers are loaded once, before the ways part, see inflight_index_rare(). */
+	barrier_var(index);
+	barrier_var(bio);
+	if (op == IO_OPS || !disk || (again && is_started(rq, index)))
 		return 0;
 	new.request = (u64)rq;
-	new.row = row_of_submitter(rq->bio, device_shown(disk, rq->__sector, rq->bio, op), op);
+	new.row = row_of_submitter(bio, bio->bi_opf, is_direct(bio->bi_flags),
+				   device_shown(disk, rq->__sector, bio, op), op);
 	if (new.row == ROW_IGNORED)
 		return 0;
 	new.bytes = bytes;
 	new.flush = op == IO_FLUSH;
 	new.q_ns = bpf_ktime_get_ns();
-	inflight_add(inflight_index(rq, disk), &new);
+	inflight_add(index, &new);
 	return 0;
 }
 
-/* Enter a bio with a row of its own; `q_ns` 0: it was merged into another request. */
+/*
+ * Enter a bio with a row of its own; `q_ns` 0: it was merged into another request. The bio may be an address.
+ */
 static __always_inline int bio_enter(struct bio *bio, u64 q_ns)
 {
-	u32 disk = device_of(bio->bi_bdev->bd_disk);
-	u64 sector = bio->bi_iter.bi_sector;
-	u32 op = op_of(bio->bi_opf, bio->bi_iter.bi_size);
+	struct gendisk *disk = BPF_CORE_READ(bio, bi_bdev, bd_disk);
+	u32 number = BPF_CORE_READ(disk, major) << 20 | BPF_CORE_READ(disk, first_minor);
+	u32 opf = BPF_CORE_READ(bio, bi_opf);
+	u32 op = op_of(opf, BPF_CORE_READ(bio, bi_iter.bi_size));
 	struct bio_entry entry = { .q_ns = q_ns, .flush = op == IO_FLUSH };
 	u64 address = (u64)bio;
+	u32 device;
 
-	if (op == IO_OPS || !disk)
+	if (op == IO_OPS || !number)
 		return 0;
-	entry.row = row_of_submitter(bio, device_shown(disk, sector, bio, op), op);
+	device = device_shown(number, BPF_CORE_READ(bio, bi_iter.bi_sector), bio, op);
+	entry.row = row_of_submitter(bio, opf, is_direct(BPF_CORE_READ(bio, bi_flags)), device, op);
 	if (entry.row == ROW_IGNORED)
 		return 0;
 	if (bpf_map_update_elem(&bios, &address, &entry, BPF_ANY))
@@ -179,24 +201,17 @@ TRACE_TWICE("block_getrq", block_start_bio, struct bio *bio)
 }
 
 /*
- * A bio joins a request that may be another process's: its bytes are its submitter's, the request and
- * its latency stay its owner's. Which request it is, these tracepoints do not say; C looks.
+ * block_bio_backmerge and block_bio_frontmerge: a bio joins a request that may be another process's: its bytes
+ * are its submitter's, the request and its latency stay its owner's. Which request it is, these tracepoints
+ * do not say; C looks.
  */
-static __always_inline int bio_merge(struct bio *bio, bool again)
+RAW_TWICE(block_merge, struct bio *bio)
 {
 	u64 address = (u64)bio;
 
-	return again && bpf_map_lookup_elem(&bios, &address) ? 0 : bio_enter(bio, 0);
-}
-
-TRACE_TWICE("block_bio_backmerge", block_backmerge, struct bio *bio)
-{
-	return bio_merge(bio, again);
-}
-
-TRACE_TWICE("block_bio_frontmerge", block_frontmerge, struct bio *bio)
-{
-	return bio_merge(bio, again);
+	if (again && bpf_map_lookup_elem(&bios, &address))
+		return 0;
+	return bio_enter(bio, 0);
 }
 
 /* A walk over the bios of a request; the steps read them by address, as kernel memory. */
@@ -227,15 +242,15 @@ static long step_keep_row(u32 index, struct bio_walk *walk)
 /* A whole request was appended to another and will not complete itself: its bios take its row along. */
 TRACE_TWICE("block_rq_merge", block_request_merge, struct request *rq)
 {
-	u32 disk = device_of(rq->q->disk);
-	struct inflight *e = inflight_find(rq, disk);
-	struct bio_walk walk = { .bio = rq->bio };
+	u32 index = inflight_index_rare(rq);
+	struct inflight *e = inflight_find(rq, index);
+	struct bio_walk walk = { .bio = BPF_CORE_READ(rq, bio) };
 
 	if (!e)
 		return 0;
 	walk.row = e->row;
 	row_unstart(e->row);
-	inflight_remove(rq, disk, e);
+	inflight_remove(rq, index, e);
 	REPEAT(MAX_BIOS_PER_REQUEST, step_keep_row, &walk);
 	return 0;
 }
@@ -270,11 +285,9 @@ static long step_take_over(u32 index, struct bio_walk *walk)
 	return 0;
 }
 
-static __always_inline void issue_by_bio(struct request *rq, u32 disk)
+static __always_inline void issue_by_bio(struct request *rq, u32 index)
 {
-	struct bio_walk walk = { .bio = rq->bio,
-				 .request = (u64)rq,
-				 .index = inflight_index(rq, disk) };
+	struct bio_walk walk = { .bio = rq->bio, .request = (u64)rq, .index = index };
 
 	REPEAT(MAX_BIOS_PER_REQUEST, step_take_over, &walk);
 }
@@ -282,12 +295,12 @@ static __always_inline void issue_by_bio(struct request *rq, u32 disk)
 /* D: given to the driver. After a requeue it comes again, and the last one counts. */
 TRACE_TWICE("block_rq_issue", block_issue, struct request *rq)
 {
-	u32 disk = device_of(rq->q->disk);
+	u32 index = inflight_index(rq, device_of(rq->q->disk));
 	struct inflight *e;
 
 	if (!config_has_io_start && op_of(rq->cmd_flags, 1) != IO_OPS)
-		issue_by_bio(rq, disk);
-	e = inflight_find(rq, disk);
+		issue_by_bio(rq, index);
+	e = inflight_find(rq, index);
 	if (!e)
 		return 0;
 	e->d_ns = bpf_ktime_get_ns();
@@ -301,7 +314,7 @@ TRACE_TWICE("block_rq_issue", block_issue, struct request *rq)
 
 TRACE_TWICE("block_rq_requeue", block_requeue, struct request *rq)
 {
-	struct inflight *e = inflight_find(rq, device_of(rq->q->disk));
+	struct inflight *e = inflight_find(rq, inflight_index_rare(rq));
 
 	if (e)
 		e->d_ns = 0;
@@ -329,14 +342,16 @@ static long step_share_bytes(u32 index, struct bio_walk *walk)
 	return 0;
 }
 
-/* Share the bytes of a completion among the owners of the request's bios. */
-static __noinline void add_merged_bytes(struct request *rq, u32 own_row, u32 bytes)
+/* Share the bytes of a completion among the owners of the bios of the request at this address. */
+__noinline int add_merged_bytes(u64 request, u32 own_row, u32 bytes)
 {
-	struct bio_walk walk = { .bio = rq->bio, .row = own_row, .bytes = bytes };
+	struct request *rq = (void *)request;
+	struct bio_walk walk = { .bio = BPF_CORE_READ(rq, bio), .row = own_row, .bytes = bytes };
 
 	REPEAT(MAX_BIOS_PER_REQUEST, step_share_bytes, &walk);
 	if (walk.bytes)
 		row_add_bytes(own_row, walk.bytes);
+	return 0;
 }
 
 static __always_inline void row_end_request(struct io_row *row, const struct inflight *e, u64 now,
@@ -373,36 +388,39 @@ static __always_inline void row_end_request(struct io_row *row, const struct inf
  * room for it. Its bytes are known and are counted as nobody's. Without bytes it is the second
  * completion of a flush sequence, which the kernel makes after the one for the data.
  */
-static __noinline void complete_unmatched(struct request *rq, u32 disk, bool error, u32 bytes)
+__noinline int complete_unmatched(u64 request, u32 disk, bool error, u32 bytes)
 {
-	u32 op = op_of(rq->cmd_flags, 1);
+	struct request *rq = (void *)request;
+	u32 op = op_of(BPF_CORE_READ(rq, cmd_flags), 1);
 	struct io_key key = { .owner = OWNER_UNKNOWN, .op = op };
 	struct io_row *row;
 	u32 index;
 
 	if (op == IO_OPS || !bytes)
-		return;
-	key.device = device_shown(disk, rq->__sector, rq->bio, op);
+		return 0;
+	key.device = device_shown(disk, BPF_CORE_READ(rq, __sector), BPF_CORE_READ(rq, bio), op);
 	if (!key.device)
-		return;
+		return 0;
 	__sync_fetch_and_add(&loss.completions_unmatched, 1);
 	index = row_find(&key);
 	row = bpf_map_lookup_elem(&rows, &index);
 	if (!row)
-		return;
-	if (bytes >= rq->__data_len) {
+		return 0;
+	if (bytes >= BPF_CORE_READ(rq, __data_len)) {
 		__sync_fetch_and_add(&row->requests, 1);
 		__sync_fetch_and_add(&row->unissued, 1);
 		if (error)
 			__sync_fetch_and_add(&row->errors, 1);
 	}
-	add_merged_bytes(rq, index, bytes);
+	add_merged_bytes(request, index, bytes);
+	return 0;
 }
 
 /* A flush that was never issued, where only its bio is known (no block_io_start). */
-static __noinline bool complete_by_bio(struct request *rq, u64 now, bool error)
+__noinline bool complete_by_bio(u64 request, u64 now, bool error)
 {
-	u64 address = (u64)rq->bio;
+	struct request *rq = (void *)request;
+	u64 address = (u64)BPF_CORE_READ(rq, bio);
 	struct bio_entry *entry = bpf_map_lookup_elem(&bios, &address);
 	struct io_row *row;
 
@@ -417,7 +435,7 @@ static __noinline bool complete_by_bio(struct request *rq, u64 now, bool error)
 	row_start(e.row);
 	row_end_request(row, &e, now, error);
 	if (!e.flush)
-		add_merged_bytes(rq, e.row, rq->__data_len);
+		add_merged_bytes(request, e.row, BPF_CORE_READ(rq, __data_len));
 	return true;
 }
 
@@ -441,11 +459,13 @@ static long step_end_upper(u32 index, struct bio_walk *walk)
 	return 0;
 }
 
-static __noinline void end_upper_bios(struct request *rq, bool error, u32 bytes)
+__noinline int end_upper_bios(u64 request, bool error, u32 bytes)
 {
-	struct bio_walk walk = { .bio = rq->bio, .bytes = bytes, .error = error };
+	struct request *rq = (void *)request;
+	struct bio_walk walk = { .bio = BPF_CORE_READ(rq, bio), .bytes = bytes, .error = error };
 
 	REPEAT(MAX_BIOS_PER_REQUEST, step_end_upper, &walk);
+	return 0;
 }
 
 /*
@@ -455,18 +475,20 @@ static __noinline void end_upper_bios(struct request *rq, bool error, u32 bytes)
 TRACE_TWICE("block_rq_complete", block_complete, struct request *rq, int error, unsigned int bytes)
 {
 	u32 disk = device_of(rq->q->disk);
-	struct inflight *e = inflight_find(rq, disk);
+	u32 place = inflight_index(rq, disk);
+	struct inflight *e = inflight_find(rq, place);
 	u32 left = rq->__data_len;
 	struct io_row *row;
 	u32 index;
 
 	if (upper_bios_now)
-		end_upper_bios(rq, error, bytes);
+		end_upper_bios(address_of(rq), error, bytes);
 	if (again && (!e || e->bytes != left))
 		return 0;
 	if (!e) {
-		if (config_has_io_start || !complete_by_bio(rq, bpf_ktime_get_ns(), error))
-			complete_unmatched(rq, disk, error, bytes);
+		if (config_has_io_start ||
+		    !complete_by_bio(address_of(rq), bpf_ktime_get_ns(), error))
+			complete_unmatched(address_of(rq), disk, error, bytes);
 		return 0;
 	}
 	index = e->row;
@@ -474,7 +496,7 @@ TRACE_TWICE("block_rq_complete", block_complete, struct request *rq, int error, 
 	if (e->merged || e->bytes != left) {
 		/* More is in it than at Q: bios were merged, perhaps another process's. */
 		e->merged = 1;
-		add_merged_bytes(rq, index, bytes);
+		add_merged_bytes(address_of(rq), index, bytes);
 	} else if (row) {
 		__sync_fetch_and_add(&row->bytes, bytes);
 	}
@@ -483,6 +505,6 @@ TRACE_TWICE("block_rq_complete", block_complete, struct request *rq, int error, 
 		return 0;
 	if (row)
 		row_end_request(row, e, bpf_ktime_get_ns(), error);
-	inflight_remove(rq, disk, e);
+	inflight_remove(rq, place, e);
 	return 0;
 }

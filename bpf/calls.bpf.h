@@ -3,6 +3,7 @@
 #ifndef WHYSTALL_CALLS_BPF_H
 #define WHYSTALL_CALLS_BPF_H
 
+#include <bpf/bpf_core_read.h>
 #include "maps.bpf.h"
 
 /* The first arguments of the system call that a thread is in; -1: none. */
@@ -41,7 +42,7 @@ static __always_inline void call_read(struct task_struct *t, struct call *call)
 /* Page faults that the thread has completed: tells whether the one that was noted goes on. */
 static __always_inline u64 faults_done(struct task_struct *t)
 {
-	return t->min_flt + t->maj_flt + 1; /* 0 is none */
+	return BPF_CORE_READ(t, min_flt) + BPF_CORE_READ(t, maj_flt) + 1; /* 0 is none */
 }
 
 /* The current thread's fault is looked up in a file's cache. */

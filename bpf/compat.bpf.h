@@ -15,6 +15,18 @@
 
 #include <bpf/bpf_core_read.h>
 
+/*
+ * A pointer as a number. The verifier looks at a function that is not static once, knowing nothing of its
+ * arguments, and not once for each way that leads to it; such a function takes no pointers into the kernel.
+ */
+static __always_inline u64 address_of(const void *pointer)
+{
+	u64 address = 0;
+
+	bpf_probe_read_kernel(&address, sizeof(address), &pointer);
+	return address;
+}
+
 /* task_struct's on_cpu and on_rq became bytes in v7.0: read with the size that the kernel has. */
 static __always_inline bool compat_on_cpu(struct task_struct *t)
 {
@@ -36,7 +48,7 @@ static __always_inline u64 run_delay(struct task_struct *t)
 static __always_inline struct address_space *added_mapping(struct folio *folio)
 {
 	if (bpf_core_type_exists(struct folio))
-		return folio->mapping;
+		return BPF_CORE_READ(folio, mapping);
 	return BPF_CORE_READ((struct page *)folio, mapping);
 }
 
@@ -85,9 +97,9 @@ static __always_inline bool is_hidden(struct gendisk *disk)
  * (BIO_PAGE_PINNED), before that the bio holds no references to its pages (BIO_NO_PAGE_REF, of direct I/O
  * too). Direct I/O of older kernels does not have the bit.
  */
-static __always_inline bool is_direct(struct bio *bio)
+static __always_inline bool is_direct(u32 bi_flags)
 {
-	return bio->bi_flags & 1;
+	return bi_flags & 1;
 }
 
 /* A name of an inode; NULL if it has none in memory. `d_alias` left the union `d_u` by v7.3. */

@@ -66,29 +66,6 @@ static __always_inline u32 socket_kind(struct file *file)
 	return family == AF_INET || family == AF_INET6 || family == AF_SMC ? FD_INET : FD_PIPE;
 }
 
-/* The other end's port, in the host's order, if its address is one of this host: a loopback address, or the socket's own. */
-static __always_inline u32 local_peer_port(struct sock *sk)
-{
-	u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	u32 to[4] = {}, from[4] = {};
-	bool local;
-
-	if (family == AF_INET) {
-		to[3] = BPF_CORE_READ(sk, __sk_common.skc_daddr);
-		from[3] = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);
-	} else if (family == AF_INET6 && bpf_core_field_exists(sk->__sk_common.skc_v6_daddr)) {
-		bpf_core_read(to, sizeof(to), &sk->__sk_common.skc_v6_daddr);
-		bpf_core_read(from, sizeof(from), &sk->__sk_common.skc_v6_rcv_saddr);
-	}
-	/* 127.0.0.0/8, as an IPv6 address too; ::1 is the socket's own as well. */
-	local = (to[3] & bpf_htonl(0xff000000)) == bpf_htonl(0x7f000000) &&
-		(family == AF_INET || to[2] == bpf_htonl(0xffff));
-	if (!local)
-		local = (to[0] | to[1] | to[2] | to[3]) && to[0] == from[0] && to[1] == from[1] &&
-			to[2] == from[2] && to[3] == from[3];
-	return local ? bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport)) : 0;
-}
-
 /* Not a file system on which anything is stored. */
 static __always_inline bool is_pseudo(unsigned long magic)
 {
@@ -97,8 +74,9 @@ static __always_inline bool is_pseudo(unsigned long magic)
 	       magic == CGROUP2_SUPER_MAGIC;
 }
 
-static __noinline u32 file_kind(struct file *file)
+__noinline u32 file_kind(u64 address)
 {
+	struct file *file = (void *)address;
 	struct inode *inode = inode_of(file);
 	unsigned long magic;
 
@@ -166,22 +144,10 @@ struct poll_walk {
 	struct file *last;    /* that was looked at: where there is an INET socket it is that one */
 };
 
-/*
- * Its kind, as a number of which the verifier knows nothing: else it follows each combination of kinds that a walk may
- * find on its own (ledger_switch: 280,000 instructions and 500 ms).
- */
-static __always_inline u32 any_kind(struct file *file)
-{
-	u32 kind = file_kind(file), any = 0;
-
-	bpf_probe_read_kernel(&any, sizeof(any), &kind);
-	return any;
-}
-
 static __always_inline bool poll_add(struct poll_walk *walk, struct file *file)
 {
 	if (file)
-		walk->kinds |= any_kind(file);
+		walk->kinds |= file_kind((u64)file);
 	walk->last = file;
 	return walk->kinds & FD_INET;
 }
@@ -197,16 +163,27 @@ static long step_poll(u32 index, struct poll_walk *walk)
 	return polled.fd >= 0 && poll_add(walk, open_files_get(&walk->open, polled.fd));
 }
 
-static __noinline u32 state_of_poll_call(struct task_struct *t, const struct call *call,
-					 struct file **socket)
+/* Any of the descriptors that a walk has seen is waited for. */
+static __always_inline int sleep_in_poll(const struct poll_walk *walk, struct sleep *sleep)
 {
-	struct poll_walk walk = { .list = call->argument[0], .count = call->argument[1] };
+	if (walk->kinds & FD_INET)
+		sleep->socket = walk->last;
+	sleep->state = state_of_poll(walk->kinds);
+	return 0;
+}
 
-	open_files_read(t, &walk.open);
+/* `thread`: its address. */
+__noinline int sleep_in_poll_call(u64 thread, const struct call *call, struct sleep *sleep)
+{
+	struct poll_walk walk = {};
+
+	if (!call || !sleep)
+		return 0;
+	walk.list = call->argument[0];
+	walk.count = call->argument[1];
+	open_files_read((struct task_struct *)thread, &walk.open);
 	REPEAT(MAX_POLLED, step_poll, &walk);
-	if (walk.kinds & FD_INET)
-		*socket = walk.last;
-	return state_of_poll(walk.kinds);
+	return sleep_in_poll(&walk, sleep);
 }
 
 /* Words of all three sets, and the descriptors in one of them. */
@@ -218,7 +195,7 @@ struct select_walk {
 	u32 left; /* so many descriptors more are looked at */
 };
 
-static __always_inline u32 lowest_bit(u64 word)
+__noinline u32 lowest_bit(u64 word)
 {
 	u32 bit = 0;
 
@@ -266,25 +243,25 @@ static long step_select_word(u32 index, struct select_walk *walk)
 	return !walk->left || (walk->poll.kinds & FD_INET);
 }
 
-static __noinline u32 state_of_select_call(struct task_struct *t, const struct call *call,
-					   struct file **socket)
+__noinline int sleep_in_select_call(u64 thread, const struct call *call, struct sleep *sleep)
 {
-	struct select_walk walk = {
-		.poll.count = call->argument[0],
-		.sets = { call->argument[1], call->argument[2], call->argument[3] },
-		.left = MAX_POLLED,
-	};
+	struct select_walk walk = { .left = MAX_POLLED };
 
-	open_files_read(t, &walk.poll.open);
+	if (!call || !sleep)
+		return 0;
+	walk.poll.count = call->argument[0];
+	walk.sets[0] = call->argument[1];
+	walk.sets[1] = call->argument[2];
+	walk.sets[2] = call->argument[3];
+	open_files_read((struct task_struct *)thread, &walk.poll.open);
 	REPEAT(MAX_SELECTED_WORDS, step_select_word, &walk);
-	if (walk.poll.kinds & FD_INET)
-		*socket = walk.poll.last;
-	return state_of_poll(walk.poll.kinds);
+	return sleep_in_poll(&walk.poll, sleep);
 }
 
-/* The next node of a tree of up to 2^16 items, in their order. */
-static __always_inline struct rb_node *next_node(struct rb_node *node)
+/* The next node (address) of a tree of up to 2^16 items, in their order; 0: none. */
+__noinline u64 next_node(u64 address)
 {
+	struct rb_node *node = (void *)address;
 	struct rb_node *next = BPF_CORE_READ(node, rb_right);
 
 	if (next) {
@@ -292,18 +269,18 @@ static __always_inline struct rb_node *next_node(struct rb_node *node)
 			struct rb_node *left = BPF_CORE_READ(next, rb_left);
 
 			if (!left)
-				return next;
+				return (u64)next;
 			next = left;
 		}
-		return NULL;
+		return 0;
 	}
 	for (int i = 0; i < 32; i++) {
 		next = (void *)(BPF_CORE_READ(node, __rb_parent_color) & ~3UL);
 		if (!next || BPF_CORE_READ(next, rb_right) != node)
-			return next;
+			return (u64)next;
 		node = next;
 	}
-	return NULL;
+	return 0;
 }
 
 static long step_epoll(u32 index, struct poll_walk *walk)
@@ -316,23 +293,22 @@ static long step_epoll(u32 index, struct poll_walk *walk)
 	item = (void *)node - bpf_core_field_offset(struct epitem, rbn);
 	if (poll_add(walk, BPF_CORE_READ(item, ffd.file)))
 		return 1;
-	walk->node = next_node(node);
+	walk->node = (struct rb_node *)next_node((u64)node);
 	return 0;
 }
 
-static __noinline u32 state_of_epoll_call(struct file *file, struct file **socket)
+__noinline int sleep_in_epoll_call(u64 address, struct sleep *sleep)
 {
+	struct file *file = (void *)address;
 	struct poll_walk walk = {};
 	struct eventpoll *epoll;
 
-	if (!file)
-		return LEDGER_OTHER;
+	if (!file || !sleep)
+		return 0;
 	epoll = BPF_CORE_READ(file, private_data);
 	walk.node = BPF_CORE_READ(epoll, rbr.rb_leftmost);
 	REPEAT(MAX_POLLED, step_epoll, &walk);
-	if (walk.kinds & FD_INET)
-		*socket = walk.last;
-	return state_of_poll(walk.kinds);
+	return sleep_in_poll(&walk, sleep);
 }
 
 #endif

@@ -8,12 +8,14 @@
 #include <bpf/bpf_tracing.h>
 #include "abi.h"
 #include "ledger.bpf.h"
+#include "waits.bpf.h"
 #include "twice.bpf.h"
 
 enum { MAX_ANCESTORS = 64, MAX_CGROUP_DEPTH = 64, MAX_CONTROLLERS = 16 };
 
-static __always_inline bool cgroup_selected(struct cgroup *cgroup)
+__noinline bool cgroup_selected(u64 address)
 {
+	struct cgroup *cgroup = (void *)address;
 	u32 hierarchy = BPF_CORE_READ(cgroup, root, hierarchy_id);
 
 	/* The hierarchy of cgroup 2 has a number of its own on each kernel; it is known by its css_set. */
@@ -27,14 +29,15 @@ static __always_inline bool cgroup_selected(struct cgroup *cgroup)
 	return false;
 }
 
-static __always_inline bool task_in_cgroup(struct task_struct *t)
+__noinline bool task_in_cgroup(u64 address)
 {
+	struct task_struct *t = (void *)address;
 	struct css_set *set = BPF_CORE_READ(t, cgroups);
 
 	if (!config_cgroup)
 		return false;
 	if (!config_cgroup_hierarchy)
-		return cgroup_selected(BPF_CORE_READ(set, dfl_cgrp));
+		return cgroup_selected((u64)BPF_CORE_READ(set, dfl_cgrp));
 	for (u32 i = 0; i < MAX_CONTROLLERS; i++) {
 		struct cgroup_subsys_state *css;
 		struct cgroup *cgroup;
@@ -46,7 +49,7 @@ static __always_inline bool task_in_cgroup(struct task_struct *t)
 			break;
 		cgroup = BPF_CORE_READ(css, cgroup);
 		if ((u32)BPF_CORE_READ(cgroup, root, hierarchy_id) == config_cgroup_hierarchy)
-			return cgroup_selected(cgroup);
+			return cgroup_selected((u64)cgroup);
 	}
 	return false;
 }
@@ -62,34 +65,45 @@ static __always_inline bool name_selected(struct task_struct *leader)
 }
 
 /* Was the process asked for itself? */
-static __always_inline bool process_selected(struct task_struct *leader)
+__noinline bool process_selected(u64 address)
 {
+	struct task_struct *leader = (void *)address;
 	u32 pid = visible_pid(leader);
 
 	if (!pid)
 		return false; /* not in whystall's PID namespace: it could not be shown */
 	return bpf_map_lookup_elem(&target_pids, &pid) || name_selected(leader) ||
-	       task_in_cgroup(leader);
+	       task_in_cgroup(address);
 }
 
 /* Is one of the process's ancestors of the job, or asked for? Looked at only while attaching. */
-static __always_inline bool ancestor_selected(struct task_struct *leader)
-{
-	for (int i = 0; i < MAX_ANCESTORS; i++) {
-		u32 pid, tgid;
+struct ancestor_walk {
+	struct task_struct *leader;
+	bool selected;
+};
 
-		leader = BPF_CORE_READ(leader, real_parent, group_leader);
-		if (!leader)
-			return false;
-		tgid = BPF_CORE_READ(leader, tgid);
-		if (tgid <= 1)
-			return false;
-		pid = visible_pid(leader);
-		if (owner_find(tgid, BPF_CORE_READ(leader, start_boottime)) != OWNER_UNKNOWN ||
-		    bpf_map_lookup_elem(&target_pids, &pid))
-			return true;
-	}
-	return false;
+static long step_ancestor(u32 index, struct ancestor_walk *walk)
+{
+	struct task_struct *leader = walk->leader;
+	u32 pid, tgid;
+
+	leader = BPF_CORE_READ(leader, real_parent, group_leader);
+	tgid = BPF_CORE_READ(leader, tgid);
+	if (tgid <= 1)
+		return 1;
+	pid = visible_pid(leader);
+	walk->leader = leader;
+	walk->selected = owner_find(tgid, BPF_CORE_READ(leader, start_boottime)) != OWNER_UNKNOWN ||
+			 bpf_map_lookup_elem(&target_pids, &pid);
+	return walk->selected;
+}
+
+__noinline bool ancestor_selected(u64 leader)
+{
+	struct ancestor_walk walk = { .leader = (void *)leader };
+
+	REPEAT(MAX_ANCESTORS, step_ancestor, &walk);
+	return walk.selected;
 }
 
 /*
@@ -106,14 +120,15 @@ static __always_inline bool is_dequeued(struct task_struct *t)
 }
 
 /* What a thread does right now; for one that is not the current one. */
-static __always_inline void state_now(struct task_struct *t, struct task *task, struct sleep *sleep)
+static __always_inline void state_now(struct task_struct *t, struct task *task,
+				      const struct call *call, struct sleep *sleep)
 {
 	if (compat_on_cpu(t))
 		sleep->state = LEDGER_CPU;
 	else if (!is_dequeued(t))
 		sleep->state = LEDGER_RUNQUEUE;
 	else
-		sleep_read(t, task, sleep);
+		sleep_find((u64)t, task, call, sleep);
 }
 
 static __always_inline struct thread *thread_take(u32 *index)
@@ -158,58 +173,85 @@ static __always_inline u64 off_cpu_ns(struct task_struct *t)
 	return now > last ? now - last : 0;
 }
 
-/* What a thread does that has just got its ledger, unless a switch has been seen since then. */
-static __always_inline void ledger_begin(struct task_struct *t, struct task *task,
-					 struct thread *thread, u64 word)
+/* Open the ledger of a thread that has none. Returns its word; 0: there is none to go on from. */
+__noinline u64 ledger_open(u64 address, struct task *task, u32 owner, bool new)
 {
+	struct task_struct *t = (void *)address;
+	struct thread *thread;
+	u64 word;
+	u32 index;
+
+	if (!task || task->thread || BPF_CORE_READ(t, __state) == TASK_DEAD)
+		return 0;
+	thread = thread_take(&index);
+	if (!thread) {
+		if (!__sync_val_compare_and_swap(&task->thread, 0, THREAD_NONE))
+			__sync_fetch_and_add(&loss.threads_dropped, 1);
+		return 0;
+	}
+	thread_fill(thread, t, owner, new);
+	word = thread->word;
+	if (!__sync_val_compare_and_swap(&task->thread, 0, index + 1))
+		return word;
+	/* Another CPU has met it at the same time. */
+	thread->life = THREAD_FREE;
+	bpf_map_push_elem(&free_threads, &index, BPF_ANY);
+	return 0;
+}
+
+/* What a thread does that has just got its ledger, unless a switch has been seen since then. */
+__noinline int ledger_begin(u64 address, struct task *task, u64 word, const struct call *call)
+{
+	struct thread *thread = thread_of(task);
+	struct task_struct *t = (void *)address;
 	struct sleep sleep = {};
 	u64 now;
 
-	state_now(t, task, &sleep);
+	if (!task || !thread || !call)
+		return 0;
+	state_now(t, task, call, &sleep);
 	if (sleep.state == LEDGER_RUNQUEUE || thread->word != word)
-		return;
+		return 0;
 	thread->place = sleep_place(&sleep, task->owner);
 	if (sleep.socket)
-		socket_note(thread, sleep.socket);
+		socket_note(thread, (u64)sleep.socket);
 	now = bpf_ktime_get_ns();
 	if (sleep.state != LEDGER_CPU) {
 		thread->met_asleep_ns = now;
 		thread->slept_before_ns = off_cpu_ns(t);
 	}
 	ledger_move(thread, word, sleep.state, now);
+	return 0;
+}
+
+/* Its last switch may have come before its ledger. */
+__noinline int ledger_close_dead(u64 address, struct task *task)
+{
+	struct thread *thread = thread_of(task);
+	struct task_struct *t = (void *)address;
+
+	if (task && thread && BPF_CORE_READ(t, __state) == TASK_DEAD)
+		ledger_close(task, thread);
+	return 0;
 }
 
 /*
- * Open the ledger of a thread that has none. A new thread is about to be put on a run queue; what any other
- * one does is looked up once its ledger is there, so that a switch in between is seen and stands.
+ * A thread gets its ledger. A new thread is about to be put on a run queue; what any other one does is looked
+ * up once its ledger is there, so that a switch in between is seen and stands.
  */
-static __noinline void ledger_open(struct task_struct *t, struct task *task, u32 owner, bool new)
+static __always_inline void ledger_enter(struct task_struct *t, struct task *task, u32 owner,
+					 bool new)
 {
-	struct thread *thread;
-	u64 word;
-	u32 index;
+	u64 address = address_of(t), word = ledger_open(address, task, owner, new);
+	struct call call;
 
-	if (task->thread || BPF_CORE_READ(t, __state) == TASK_DEAD)
+	if (!word)
 		return;
-	thread = thread_take(&index);
-	if (!thread) {
-		if (!__sync_val_compare_and_swap(&task->thread, 0, THREAD_NONE))
-			__sync_fetch_and_add(&loss.threads_dropped, 1);
-		return;
+	if (!new) {
+		call_read(t, &call);
+		ledger_begin(address, task, word, &call);
 	}
-	thread_fill(thread, t, owner, new);
-	word = thread->word;
-	if (__sync_val_compare_and_swap(&task->thread, 0, index + 1)) {
-		/* Another CPU has met it at the same time. */
-		thread->life = THREAD_FREE;
-		bpf_map_push_elem(&free_threads, &index, BPF_ANY);
-		return;
-	}
-	if (!new)
-		ledger_begin(t, task, thread, word);
-	/* Its last switch may have come before its ledger. */
-	if (BPF_CORE_READ(t, __state) == TASK_DEAD)
-		ledger_close(task, thread);
+	ledger_close_dead(address, task);
 }
 
 static __always_inline bool in_job(u32 owner)
@@ -256,7 +298,7 @@ static __always_inline void thread_enter(struct task_struct *t, u32 owner, bool 
 	else if (!task_set_server(task, o))
 		return;
 	if (config_ledger && in_job(owner))
-		ledger_open(t, task, owner, new);
+		ledger_enter(t, task, owner, new);
 }
 
 /* The owner that serves, of a thread that has a ledger; OWNER_UNKNOWN if it is none. */
@@ -291,20 +333,22 @@ static __always_inline struct server *server_find(struct task_struct *leader)
 }
 
 /* The same as owner_end(), for a server. */
-static __noinline void server_end(struct task_struct *leader)
+__noinline int server_end(u64 address)
 {
+	struct task_struct *leader = (void *)address;
 	struct server *server;
 	struct owner *o;
 
 	if (BPF_CORE_READ(leader, signal, live.counter) > 0)
-		return;
+		return 0;
 	server = server_find(leader);
 	if (!server || !server->owner ||
 	    server->start_boot_ns != BPF_CORE_READ(leader, start_boottime))
-		return;
+		return 0;
 	o = owner_get(server->owner);
 	if (o && !__sync_val_compare_and_swap(&o->end_boot_ns, 0, bpf_ktime_get_boot_ns()))
 		__sync_fetch_and_add(&servers_alive, -1);
+	return 0;
 }
 
 /*
@@ -324,35 +368,37 @@ static __always_inline void owner_set_parent(u32 child, u32 parent)
 }
 
 /* The process of `leader` ends with its last thread; nothing happens while it has one, or a second time. */
-static __noinline void owner_end(struct task_struct *leader)
+__noinline int owner_end(u64 address)
 {
+	struct task_struct *leader = (void *)address;
 	struct owner *o;
 	u32 tgid, index;
 
 	if (BPF_CORE_READ(leader, signal, live.counter) > 0)
-		return;
+		return 0;
 	tgid = BPF_CORE_READ(leader, tgid);
 	index = owner_find(tgid, BPF_CORE_READ(leader, start_boottime));
 	if (index == OWNER_UNKNOWN)
-		return;
+		return 0;
 	if (index == OWNER_FOLDED) {
 		if (!bpf_map_delete_elem(&owner_by_tgid, &tgid))
 			__sync_fetch_and_add(&job_alive, -1);
-		return;
+		return 0;
 	}
 	o = owner_get(index);
 	/* The last two threads may both see that none is left. */
 	if (!o || __sync_val_compare_and_swap(&o->end_boot_ns, 0, bpf_ktime_get_boot_ns()))
-		return;
+		return 0;
 	bpf_core_read(o->comm, sizeof(o->comm), &leader->comm);
 	bpf_map_delete_elem(&owner_by_tgid, &tgid);
 	__sync_fetch_and_add(&job_alive, -1);
+	return 0;
 }
 
 /* Enter a process that runs; another CPU may be about to end it. */
-static __noinline u32 owner_join(struct task_struct *leader)
+static __always_inline u32 owner_join(u64 leader)
 {
-	u32 index = owner_new(leader, NULL);
+	u32 index = owner_new(leader, OWNER_UNKNOWN);
 
 	owner_end(leader);
 	return index;
@@ -361,7 +407,7 @@ static __noinline u32 owner_join(struct task_struct *leader)
 /* A process of the job, or outside it, has a child that is of the job. */
 static __always_inline u32 owner_fork(struct task_struct *child, u32 parent)
 {
-	u32 index = owner_new(child, parent >= OWNER_FIRST ? owner_get(parent) : NULL);
+	u32 index = owner_new(address_of(child), parent);
 
 	owner_set_parent(index, parent);
 	return index;
@@ -381,7 +427,8 @@ TRACE_TWICE("task_newtask", job_fork, struct task_struct *child)
 		return 0;
 	if (!in_job(owner) && (attaching || config_cgroup)) {
 		/* Not yet met, or outside and the child starts in the cgroup (CLONE_INTO_CGROUP). */
-		u32 known = owner_find(parent->tgid, parent->group_leader->start_boottime);
+		u32 known = owner_find(parent->tgid,
+				       BPF_CORE_READ(parent, group_leader, start_boottime));
 
 		if (known != OWNER_UNKNOWN)
 			owner = known;
@@ -395,10 +442,13 @@ TRACE_TWICE("task_newtask", job_fork, struct task_struct *child)
 	}
 	if (config_all)
 		return 0; /* enters with its first request */
-	if (again && owner_find(child->tgid, child->group_leader->start_boottime) != OWNER_UNKNOWN)
+	if (again && owner_find(child->tgid, BPF_CORE_READ(child, group_leader, start_boottime)) !=
+			     OWNER_UNKNOWN)
 		return 0;
-	if (in_job(owner) || (attaching && (process_selected(child) || ancestor_selected(child))) ||
-	    task_in_cgroup(child))
+	if (in_job(owner) ||
+	    (attaching &&
+	     (process_selected(address_of(child)) || ancestor_selected(address_of(child)))) ||
+	    task_in_cgroup(address_of(child)))
 		thread_enter(child, owner_fork(child, owner), true);
 	return 0;
 }
@@ -421,7 +471,7 @@ TRACE_TWICE("sched_process_exec", job_exec, struct task_struct *t)
 	}
 
 	if (!in_job(index) && config_glob && name_selected(t) && visible_pid(t)) {
-		index = owner_new(t, NULL);
+		index = owner_new(address_of(t), OWNER_UNKNOWN);
 		thread_enter(t, index, false);
 	}
 	if (index < OWNER_FIRST)
@@ -444,9 +494,11 @@ TRACE_TWICE("sched_process_exec", job_exec, struct task_struct *t)
 /* Its last thread, which under -a need not be one that did I/O. */
 TRACE_TWICE("sched_process_exit", job_exit, struct task_struct *t)
 {
-	owner_end(t->group_leader);
+	u64 leader = (u64)BPF_CORE_READ(t, group_leader);
+
+	owner_end(leader);
 	if (servers_alive)
-		server_end(t->group_leader);
+		server_end(leader);
 	return 0;
 }
 
@@ -460,11 +512,11 @@ TRACE_TWICE("cgroup_attach_task", job_cgroup_attach, struct cgroup *cgroup, cons
 	if (known != OWNER_UNKNOWN || is_kernel_thread(t) || !visible_pid(leader))
 		return 0;
 	if (config_cgroup_hierarchy ?
-		    !cgroup_selected(cgroup) :
+		    !cgroup_selected(address_of(cgroup)) :
 		    BPF_CORE_READ(cgroup, root) != BPF_CORE_READ(t, cgroups, dfl_cgrp, root) ||
-			    !cgroup_selected(cgroup))
+			    !cgroup_selected(address_of(cgroup)))
 		return 0;
-	thread_enter(t, owner_join(leader), false);
+	thread_enter(t, owner_join((u64)leader), false);
 	/* Its other threads find out at their next request, or when user space looks for them: now. */
 	__sync_fetch_and_add(&membership_epoch, 1);
 	bpf_ringbuf_output(&joined, &known, sizeof(known), 0);
@@ -472,8 +524,9 @@ TRACE_TWICE("cgroup_attach_task", job_cgroup_attach, struct cgroup *cgroup, cons
 }
 
 /* The owner that a process of which user space says that it serves has got, or gets now; OWNER_UNKNOWN for any other one. */
-static __noinline u32 server_join(struct task_struct *leader)
+__noinline u32 server_join(u64 address)
 {
+	struct task_struct *leader = (void *)address;
 	struct server *server = server_find(leader);
 
 	if (!server || BPF_CORE_READ(leader, signal, live.counter) == 0)
@@ -497,19 +550,19 @@ int job_adopt(struct bpf_iter__task *ctx)
 
 	if (!t || is_kernel_thread(t))
 		return 0;
-	leader = t->group_leader;
+	leader = BPF_CORE_READ(t, group_leader);
 	owner = owner_find(BPF_CORE_READ(leader, tgid), BPF_CORE_READ(leader, start_boottime));
 	if (serving) {
-		owner = owner == OWNER_UNKNOWN ? server_join(leader) : OWNER_UNKNOWN;
+		owner = owner == OWNER_UNKNOWN ? server_join((u64)leader) : OWNER_UNKNOWN;
 		if (owner == OWNER_UNKNOWN)
 			return 0;
 	} else if (owner == OWNER_UNKNOWN) {
 		/* A process whose last thread is gone is a zombie: nothing of it is left to see. */
 		if (BPF_CORE_READ(leader, signal, live.counter) == 0)
 			return 0;
-		if (!process_selected(leader) && !ancestor_selected(leader))
+		if (!process_selected((u64)leader) && !ancestor_selected((u64)leader))
 			return 0;
-		owner = owner_join(leader);
+		owner = owner_join((u64)leader);
 		parent = BPF_CORE_READ(leader, real_parent, group_leader);
 		owner_set_parent(owner, owner_find(BPF_CORE_READ(parent, tgid),
 						   BPF_CORE_READ(parent, start_boottime)));

@@ -6,27 +6,7 @@
 #include "owner.bpf.h"
 
 /* The owner with this name; OWNER_UNKNOWN when there is no room for it. */
-static __noinline u32 owner_of_name(const struct kernel_name *name)
-{
-	u32 *found, index;
-	struct owner *o;
-
-	if (!name)
-		return OWNER_UNKNOWN;
-	found = bpf_map_lookup_elem(&owner_by_name, name);
-	if (found)
-		return *found;
-	o = owner_take(&index, OWNER_KERNEL);
-	if (!o)
-		return OWNER_UNKNOWN;
-	__builtin_memcpy(o->cmdline, name->text, sizeof(name->text));
-	if (bpf_map_update_elem(&owner_by_name, name, &index, BPF_NOEXIST)) {
-		owner_give_back(index, o);
-		found = bpf_map_lookup_elem(&owner_by_name, name);
-		return found ? *found : OWNER_UNKNOWN;
-	}
-	return index;
-}
+u32 owner_of_name(const struct kernel_name *name);
 
 /* Pages of swap: whoever needs memory writes out anybody's. */
 static __always_inline u32 owner_of_swap(void)

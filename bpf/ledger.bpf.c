@@ -9,6 +9,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 #include "abi.h"
+#include "concurrency.bpf.h"
 #include "edges.bpf.h"
 #include "ledger.bpf.h"
 #include "twice.bpf.h"
@@ -83,6 +84,7 @@ static __noinline void switch_out(struct task_struct *t, struct task *task, stru
 				  bool preempted, u64 now)
 {
 	struct sleep sleep = {};
+	struct call call;
 
 	/* Its time on the CPU ends here, whatever comes; it may even be news that it was on one. */
 	ledger_move(thread, thread->word, LEDGER_CPU, now);
@@ -97,10 +99,11 @@ static __noinline void switch_out(struct task_struct *t, struct task *task, stru
 		ledger_move(thread, thread->word, LEDGER_RUNQUEUE, now);
 		return;
 	}
-	sleep_read(t, task, &sleep);
+	call_read(t, &call);
+	sleep_find(bpf_get_current_task(), task, &call, &sleep);
 	thread->place = sleep_place(&sleep, task->owner);
 	if (sleep.socket)
-		socket_note(thread, sleep.socket);
+		socket_note(thread, (u64)sleep.socket);
 	ledger_move(thread, thread->word, sleep.state, now);
 	/* It cannot be woken before it has left the CPU. */
 	if (sleep.state == LEDGER_STORAGE_READ || sleep.state == LEDGER_STORAGE_FAULT)

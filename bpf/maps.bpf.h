@@ -297,8 +297,7 @@ struct {
 enum twice {
 	TWICE_block_start,
 	TWICE_block_start_bio,
-	TWICE_block_backmerge,
-	TWICE_block_frontmerge,
+	TWICE_block_merge,
 	TWICE_block_request_merge,
 	TWICE_block_issue,
 	TWICE_block_requeue,

@@ -66,7 +66,7 @@ TRACE_TWICE("writeback_dirty_folio", page_dirtied, struct folio *folio,
 
 	if (!mapping)
 		return 0;
-	inode = (u64)mapping->host;
+	inode = (u64)BPF_CORE_READ(mapping, host);
 	before = bpf_map_lookup_elem(&inode_writers, &inode);
 	task = task_current();
 	if (task) {
@@ -77,7 +77,7 @@ TRACE_TWICE("writeback_dirty_folio", page_dirtied, struct folio *folio,
 			return 0;
 		owner = owner_of_name(&thread);
 	} else {
-		owner = owner_of_process(t->group_leader);
+		owner = owner_of_process((u64)BPF_CORE_READ(t, group_leader));
 	}
 	inode_note(&inode_writers, inode, before, owner);
 	return 0;

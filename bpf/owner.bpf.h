@@ -104,20 +104,6 @@ static __always_inline u32 owner_find(u32 tgid, u64 start_boot_ns)
 	return o && o->start_boot_ns == start_boot_ns ? *index : OWNER_UNKNOWN;
 }
 
-/* The table is full: note it under its PID, so that it is counted once. */
-static __noinline u32 owner_drop(u32 tgid)
-{
-	u32 index = OWNER_FOLDED;
-	u32 *before = bpf_map_lookup_elem(&owner_by_tgid, &tgid);
-
-	if (before && *before == OWNER_FOLDED)
-		return OWNER_FOLDED;
-	bpf_map_update_elem(&owner_by_tgid, &tgid, &index, BPF_ANY);
-	__sync_fetch_and_add(&loss.processes_dropped, 1);
-	__sync_fetch_and_add(&job_alive, 1);
-	return OWNER_FOLDED;
-}
-
 static __always_inline void owner_describe(struct owner *o, struct task_struct *leader)
 {
 	o->tgid = BPF_CORE_READ(leader, tgid);
@@ -126,56 +112,6 @@ static __always_inline void owner_describe(struct owner *o, struct task_struct *
 	o->start_boot_ns = BPF_CORE_READ(leader, start_boottime);
 	o->cgroup_id = BPF_CORE_READ(leader, cgroups, dfl_cgrp, kn, id);
 	bpf_core_read(o->comm, sizeof(o->comm), &leader->comm);
-}
-
-/*
- * Enter the process of `leader` into the job. Returns its index, also when another CPU entered it at
- * the same time; OWNER_FOLDED when the table is full. `inherit`: where its command line comes from
- * until it calls exec, or NULL.
- */
-static __noinline u32 owner_new(struct task_struct *leader, const struct owner *inherit)
-{
-	u32 tgid = BPF_CORE_READ(leader, tgid);
-	struct owner *o;
-	u32 index;
-
-	o = owner_take(&index, OWNER_PROCESS);
-	if (!o)
-		return owner_drop(tgid);
-	owner_describe(o, leader);
-	o->trainer = index;
-	if (inherit) {
-		__builtin_memcpy(o->cmdline, inherit->cmdline, sizeof(o->cmdline));
-		o->cmdline_len = inherit->cmdline_len;
-	}
-	if (bpf_map_update_elem(&owner_by_tgid, &tgid, &index, BPF_NOEXIST)) {
-		u32 other = owner_find(tgid, o->start_boot_ns);
-
-		if (other >= OWNER_FIRST) {
-			owner_give_back(index, o);
-			return other;
-		}
-		/* Of an earlier process with this PID, whose end was missed; or the map is full. */
-		if (bpf_map_update_elem(&owner_by_tgid, &tgid, &index, BPF_ANY)) {
-			owner_give_back(index, o);
-			return owner_drop(tgid);
-		}
-	}
-	__sync_fetch_and_add(&job_alive, 1);
-	return index;
-}
-
-/* The process of `leader` as an owner: of the job, or outside it; with -a all that are visible. */
-static __always_inline u32 owner_of_process(struct task_struct *leader)
-{
-	u32 tgid = BPF_CORE_READ(leader, tgid);
-	u32 index = owner_find(tgid, BPF_CORE_READ(leader, start_boottime));
-
-	if (index != OWNER_UNKNOWN)
-		return index;
-	if (config_all && visible_pid(leader))
-		return owner_new(leader, NULL);
-	return OWNER_OUTSIDE;
 }
 
 /* Make a thread its process's; each thread is counted once. */
@@ -193,39 +129,35 @@ static __always_inline void task_set_owner(struct task *task, u32 index)
 }
 
 /*
- * Give the current thread storage, or the owner that it has since membership changed; NULL for a
- * kernel thread, and (counted) if the kernel has no memory. Threads of the job have storage since
- * their fork; here come those outside it, and under -a all, at their first request.
+ * Enter the process of `leader` (address) into the job. Returns its index, also when another CPU entered
+ * it at the same time; OWNER_FOLDED when the table is full. `inherit`: the owner that its command line comes
+ * from until it calls exec, or OWNER_UNKNOWN.
  */
-static __noinline struct task *task_enter(struct task_struct *t)
-{
-	struct task *task;
-	struct owner *o;
+u32 owner_new(u64 leader, u32 inherit);
 
-	if (is_kernel_thread(t))
-		return NULL;
-	task = bpf_task_storage_get(&tasks, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!task) {
-		__sync_fetch_and_add(&loss.threads_dropped, 1);
-		return NULL;
-	}
-	task->epoch = membership_epoch;
-	task_set_owner(task, owner_of_process(t->group_leader));
-	o = owner_get(task->owner);
-	if (o && o->kind == OWNER_PROCESS && !o->cmdline_len)
-		owner_read_cmdline(o, t);
-	return task;
+/* The process of `leader` (address) as an owner: of the job, or outside it; with -a all that are visible. */
+u32 owner_of_process(u64 leader);
+
+/* See task_current(). Has the current thread storage now? */
+bool task_enter(void);
+
+/* The current thread with its owner, if that is known and holds. */
+static __always_inline struct task *task_known(void)
+{
+	struct task *task = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), NULL, 0);
+
+	return task && (task->owner != OWNER_OUTSIDE || task->epoch == membership_epoch) ? task :
+											   NULL;
 }
 
-/* The current thread with its owner, NULL as above. */
+/* The current thread with its owner; NULL for a kernel thread, or if the kernel has no memory. */
 static __always_inline struct task *task_current(void)
 {
-	struct task_struct *t = bpf_get_current_task_btf();
-	struct task *task = bpf_task_storage_get(&tasks, t, NULL, 0);
+	struct task *task = task_known();
 
-	if (task && (task->owner != OWNER_OUTSIDE || task->epoch == membership_epoch))
+	if (task || !task_enter())
 		return task;
-	return task_enter(t);
+	return bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), NULL, 0);
 }
 
 #endif

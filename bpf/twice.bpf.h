@@ -36,10 +36,15 @@ static __always_inline volatile u64 *program_inside(enum twice program)
  * TRACE_TWICE(tracepoint, name, arguments...) { body } defines the programs `name` and `name##_again`, as
  * BPF_PROG does one. The body is told which of them it is: the second may come after a complete first
  * one, when its task was preempted between the two, and must then change nothing.
+ *
+ * RAW_TWICE(name, arguments...) is for several tracepoints with the same arguments, which are addresses.
  */
-#define TRACE_TWICE(tracepoint, name, args...)                                                   \
+#define TRACE_TWICE(tracepoint, name, args...) TWICE("tp_btf/" tracepoint, name, args)
+#define RAW_TWICE(name, args...) TWICE("raw_tp", name, args)
+
+#define TWICE(section, name, args...)                                                            \
 	static __always_inline int name##_body(bool again, unsigned long long *ctx, ##args);     \
-	SEC("tp_btf/" tracepoint) int name(unsigned long long *ctx)                              \
+	SEC(section) int name(unsigned long long *ctx)                                           \
 	{                                                                                        \
 		volatile u64 *inside = config_preemptible ? program_inside(TWICE_##name) : NULL; \
                                                                                                  \
@@ -50,7 +55,7 @@ static __always_inline volatile u64 *program_inside(enum twice program)
 			--*inside;                                                               \
 		return 0;                                                                        \
 	}                                                                                        \
-	SEC("?tp_btf/" tracepoint) int name##_again(unsigned long long *ctx)                     \
+	SEC("?" section) int name##_again(unsigned long long *ctx)                               \
 	{                                                                                        \
 		volatile u64 *inside = program_inside(TWICE_##name);                             \
                                                                                                  \

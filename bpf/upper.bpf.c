@@ -11,6 +11,22 @@
 #include "twice.bpf.h"
 #include "upper.bpf.h"
 
+__noinline int upper_end(u64 address, bool error)
+{
+	struct upper_bio bio;
+	struct io_row *row = upper_take(address, &bio);
+
+	if (!row)
+		return 0;
+	__sync_fetch_and_add(&row->requests, 1);
+	__sync_fetch_and_add(&row->bytes, bio.bytes);
+	concurrency_end(row->reads, 0, 0);
+	if (error)
+		__sync_fetch_and_add(&row->errors, 1);
+	row_add_device_latency(row, bpf_ktime_get_ns() - bio.q_ns);
+	return 0;
+}
+
 /* Q: `current` submits the bio to the device. */
 TRACE_TWICE("block_bio_queue", upper_start, struct bio *bio)
 {
@@ -24,7 +40,7 @@ TRACE_TWICE("block_bio_queue", upper_start, struct bio *bio)
 	    (again && bpf_map_lookup_elem(&upper_bios, &address)))
 		return 0;
 	device = device_shown(disk, bio->bi_iter.bi_sector, bio, op);
-	entry.row = row_of_submitter(bio, device, op);
+	entry.row = row_of_submitter(bio, bio->bi_opf, is_direct(bio->bi_flags), device, op);
 	if (entry.row == ROW_IGNORED)
 		return 0;
 	entry.q_ns = bpf_ktime_get_ns();
@@ -42,6 +58,6 @@ TRACE_TWICE("block_bio_queue", upper_start, struct bio *bio)
 TRACE_TWICE("block_bio_complete", upper_complete, struct request_queue *queue, struct bio *bio)
 {
 	if (upper_bios_now)
-		upper_end((u64)bio, bio->bi_status != 0);
+		upper_end(address_of(bio), bio->bi_status != 0);
 	return 0;
 }

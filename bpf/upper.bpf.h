@@ -19,20 +19,7 @@ static __always_inline struct io_row *upper_take(u64 address, struct upper_bio *
 	return bpf_map_lookup_elem(&rows, &bio->row);
 }
 
-static __noinline void upper_end(u64 address, bool error)
-{
-	struct upper_bio bio;
-	struct io_row *row = upper_take(address, &bio);
-
-	if (!row)
-		return;
-	__sync_fetch_and_add(&row->requests, 1);
-	__sync_fetch_and_add(&row->bytes, bio.bytes);
-	concurrency_end(row->reads, 0, 0);
-	if (error)
-		__sync_fetch_and_add(&row->errors, 1);
-	row_add_device_latency(row, bpf_ktime_get_ns() - bio.q_ns);
-}
+int upper_end(u64 address, bool error);
 
 /* A bio starts that is still in the table: its completion went unseen. The bytes are known. */
 static __always_inline void upper_end_missed(u64 address)

@@ -44,23 +44,26 @@ static __always_inline struct io_kiocb *request_of_worker(struct task_struct *t)
 }
 
 /* A worker of io_uring is asleep: in a request, or without one. */
-static __noinline void sleep_of_worker(struct task_struct *t, struct sleep *sleep)
+__noinline int sleep_of_worker(u64 thread, struct sleep *sleep)
 {
-	struct io_kiocb *request = request_of_worker(t);
+	struct io_kiocb *request = request_of_worker((struct task_struct *)thread);
 	struct file *file = request ? BPF_CORE_READ(request, file) : NULL;
 	u32 what;
 
+	if (!sleep)
+		return 0;
 	if (!request) {
 		sleep->state = LEDGER_IDLE;
-		return;
+		return 0;
 	}
 	sleep->state = state_of_opcode(BPF_CORE_READ(request, opcode));
 	if (!file)
-		return;
-	what = file_kind(file);
+		return 0;
+	what = file_kind((u64)file);
 	sleep->state = state_of_file(what, sleep->state);
 	if (what == FD_STORAGE)
 		sleep->inode = inode_of(file);
+	return 0;
 }
 
 /* The requests of a ring that wait for a descriptor to become ready. */
@@ -89,7 +92,7 @@ static long step_ring(u32 index, struct ring_walk *walk)
 	walk->node = BPF_CORE_READ(request, hash_node.next);
 	file = BPF_CORE_READ(request, file);
 	if (file)
-		walk->kinds |= any_kind(file);
+		walk->kinds |= file_kind((u64)file);
 	return (walk->kinds & FD_INET) != 0;
 }
 
@@ -143,11 +146,14 @@ static __always_inline bool has_outstanding(struct io_ring_ctx *ring)
  * a futex or a child; else for requests that a file system without a device or a worker has. Without any request it is
  * somebody else who will send it a completion, or a time.
  */
-static __noinline u32 state_of_ring(struct task_struct *t, const struct call *call)
+__noinline u32 state_of_ring(u64 thread, const struct call *call)
 {
-	struct io_ring_ctx *ring = ring_of_call(t, call);
 	struct ring_walk walk = {};
+	struct io_ring_ctx *ring;
 
+	if (!call)
+		return LEDGER_OTHER;
+	ring = ring_of_call((struct task_struct *)thread, call);
 	if (!ring)
 		return LEDGER_OTHER;
 	ring_walk_table(&walk, &ring->cancel_table);

@@ -2,6 +2,7 @@
 #include "collect/bpf_source.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 
 #include "collect/bpf_files.h"
 #include "collect/bpf_maps.h"
+#include "collect/core_btf.h"
 #include "collect/disk_names.h"
 #include "collect/diskstats.h"
 #include "collect/features.h"
@@ -25,11 +27,17 @@
 /* include/linux/proc_ns.h: inode number of the initial PID namespace */
 static const unsigned int initial_pidns_inum = 0xeffffffc;
 
+/* The tracepoints of the program block_merge. */
+static const char *const merges[] = { "block_bio_backmerge", "block_bio_frontmerge" };
+enum { MERGES = sizeof(merges) / sizeof(merges[0]) };
+
 struct bpf_source {
 	struct whystall_bpf *skel;
 	struct bpf_maps maps;
 	const struct device_choices *devices;
 	__u32 membership_epoch; /* when threads were last looked for */
+	struct bpf_link
+		*merge_links[MERGES][2]; /* of each tracepoint: the first and the second program */
 	struct ring_buffer *joined;
 	struct markers *markers; /* NULL: not watched */
 };
@@ -295,6 +303,34 @@ static int attach_pairs(const struct pair *pairs, size_t count, struct fault *fa
 	return err;
 }
 
+static int attach_merge(struct bpf_program *program, const char *tracepoint, struct bpf_link **link,
+			struct fault *fault)
+{
+	char what[96];
+
+	if (!bpf_program__autoload(program))
+		return 0;
+	*link = bpf_program__attach_raw_tracepoint(program, tracepoint);
+	if (*link)
+		return 0;
+	snprintf(what, sizeof(what), "attach to the tracepoint %s", tracepoint);
+	return load_fault(fault, -errno, what);
+}
+
+static int attach_merges(struct bpf_source *source, struct fault *fault)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < MERGES; i++) {
+		err = attach_merge(source->skel->progs.block_merge, merges[i],
+				   &source->merge_links[i][0], fault);
+		if (!err)
+			err = attach_merge(source->skel->progs.block_merge_again, merges[i],
+					   &source->merge_links[i][1], fault);
+	}
+	return err;
+}
+
 /* One round of the iterator over all threads. */
 static int iterate(const struct bpf_source *source)
 {
@@ -429,12 +465,10 @@ static int attach_all(struct bpf_source *source, struct fault *fault)
 		PAIR(skel, job_cgroup_attach),
 	};
 	const struct pair block[] = {
-		PAIR(skel, page_added),      PAIR(skel, page_dirtied),
-		PAIR(skel, block_complete),  PAIR(skel, block_issue),
-		PAIR(skel, block_requeue),   PAIR(skel, block_request_merge),
-		PAIR(skel, block_backmerge), PAIR(skel, block_frontmerge),
-		PAIR(skel, block_start),     PAIR(skel, block_start_bio),
+		PAIR(skel, page_added),  PAIR(skel, page_dirtied),  PAIR(skel, block_complete),
+		PAIR(skel, block_issue), PAIR(skel, block_requeue), PAIR(skel, block_request_merge),
 	};
+	const struct pair starts[] = { PAIR(skel, block_start), PAIR(skel, block_start_bio) };
 	int err;
 
 	err = attach_ledger(skel, fault);
@@ -445,6 +479,10 @@ static int attach_all(struct bpf_source *source, struct fault *fault)
 	skel->bss->attaching = false;
 	if (!err)
 		err = attach_pairs(block, sizeof(block) / sizeof(block[0]), fault);
+	if (!err)
+		err = attach_merges(source, fault);
+	if (!err)
+		err = attach_pairs(starts, sizeof(starts) / sizeof(starts[0]), fault);
 	return err ? err : attach_upper(source, fault);
 }
 
@@ -464,36 +502,68 @@ static int check_features(const struct features *features, struct fault *fault)
 	return 0;
 }
 
-int bpf_source_open(struct bpf_source **result, const struct bpf_source_options *options,
-		    struct fault *fault)
+/*
+ * Open the object. It finds the kernel's types in the file `types`, which is written before it is loaded; without
+ * such a file, in all of the kernel's BTF.
+ */
+static struct whystall_bpf *open_object(int types)
 {
-	struct bpf_source *source;
+	LIBBPF_OPTS(bpf_object_open_opts, options);
+	char path[32];
+
+	if (types >= 0) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", types);
+		options.btf_custom_path = path;
+	}
+	return whystall_bpf__open_opts(&options);
+}
+
+static int configure_and_load(struct bpf_source *source, const struct bpf_source_options *options,
+			      struct btf *kernel, int types, struct fault *fault)
+{
 	struct features features;
 	int err;
 
-	err = features_probe(&features, fault);
-	if (!err)
-		err = check_features(&features, fault);
+	features_read(&features, kernel);
+	err = check_features(&features, fault);
 	if (err)
 		return err;
-	source = calloc(1, sizeof(*source));
-	if (!source)
-		return fault_set(fault, -ENOMEM, "out of memory");
-	source->skel = whystall_bpf__open();
-	if (!source->skel) {
-		err = load_fault(fault, -errno, "open the BPF object");
-		goto failed;
-	}
-	source->devices = options->devices;
+	source->skel = open_object(types);
+	if (!source->skel)
+		return load_fault(fault, -errno, "open the BPF object");
 	err = configure(source->skel, options, &features, fault);
 	if (err)
-		goto failed;
+		return err;
+	err = types < 0 ? 0 : core_btf_write(types, bpf_object__btf(source->skel->obj), kernel);
+	if (err)
+		return fault_set(fault, err, "cannot copy the kernel's types: %s", strerror(-err));
 	err = whystall_bpf__load(source->skel);
-	if (err) {
-		err = load_fault(fault, err, "load BPF programs");
-		goto failed;
-	}
-	err = bpf_maps_open(&source->maps, source->skel, fault);
+	return err ? load_fault(fault, err, "load BPF programs") : 0;
+}
+
+static int load(struct bpf_source *source, const struct bpf_source_options *options,
+		struct fault *fault)
+{
+	struct btf *kernel = features_load_btf(fault);
+	int err, types;
+
+	if (!kernel)
+		return -ENOENT;
+	types = memfd_create("types", MFD_CLOEXEC);
+	err = configure_and_load(source, options, kernel, types, fault);
+	if (types >= 0)
+		close(types);
+	btf__free(kernel);
+	return err;
+}
+
+static int start(struct bpf_source *source, const struct bpf_source_options *options,
+		 struct fault *fault)
+{
+	int err = load(source, options, fault);
+
+	if (!err)
+		err = bpf_maps_open(&source->maps, source->skel, fault);
 	if (!err && bpf_source_has_markers(source)) {
 		source->markers = markers_new(source->skel, source->maps.max_owners);
 		source->maps.markers = source->markers;
@@ -503,15 +573,25 @@ int bpf_source_open(struct bpf_source **result, const struct bpf_source_options 
 		err = watch_joined(source, fault);
 	if (!err)
 		err = fill_selection(source, options, fault);
-	if (!err)
-		err = attach_all(source, fault);
-	if (err)
-		goto failed;
+	return err ? err : attach_all(source, fault);
+}
+
+int bpf_source_open(struct bpf_source **result, const struct bpf_source_options *options,
+		    struct fault *fault)
+{
+	struct bpf_source *source = calloc(1, sizeof(*source));
+	int err;
+
+	if (!source)
+		return fault_set(fault, -ENOMEM, "out of memory");
+	source->devices = options->devices;
+	err = start(source, options, fault);
+	if (err) {
+		bpf_source_close(source);
+		return err;
+	}
 	*result = source;
 	return 0;
-failed:
-	bpf_source_close(source);
-	return err;
 }
 
 /* Masked, the file is empty: the disks have names all the same, and no statistics. */
@@ -651,6 +731,10 @@ void bpf_source_close(struct bpf_source *source)
 	bpf_maps_close(&source->maps);
 	ring_buffer__free(source->joined);
 	markers_free(source->markers);
+	for (size_t i = 0; i < MERGES; i++) {
+		bpf_link__destroy(source->merge_links[i][0]);
+		bpf_link__destroy(source->merge_links[i][1]);
+	}
 	whystall_bpf__destroy(source->skel);
 	free(source);
 }

@@ -151,24 +151,28 @@ static void find_preempt_count(const struct btf *btf, struct features *features)
 	features->preempt_count_at = count - queue;
 }
 
-int features_probe(struct features *features, struct fault *fault)
+struct btf *features_load_btf(struct fault *fault)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+
+	if (!btf)
+		fault_set_exit(fault, EXIT_NOT_SUPPORTED, -errno,
+			       "this kernel has no usable type information (BTF, "
+			       "/sys/kernel/btf/vmlinux): %s; CONFIG_DEBUG_INFO_BTF is needed",
+			       strerror(errno));
+	return btf;
+}
+
+void features_read(struct features *features, const struct btf *btf)
 {
 	static const char prefix[] = "btf_trace_";
 	/* The guard around the programs' calls since they may be preempted: bpf/twice.bpf.h. */
 	static const char guard[] = "class_srcu_fast_notrace_t";
 	const char *without = getenv("WHYSTALL_WITHOUT");
-	struct btf *btf = btf__load_vmlinux_btf();
-	__u32 count;
+	__u32 count = btf__type_cnt(btf);
 
 	memset(features, 0, sizeof(*features));
-	if (!btf)
-		return fault_set_exit(
-			fault, EXIT_NOT_SUPPORTED, -errno,
-			"this kernel has no usable type information (BTF, "
-			"/sys/kernel/btf/vmlinux): %s; CONFIG_DEBUG_INFO_BTF is needed",
-			strerror(errno));
 	features->btf = true;
-	count = btf__type_cnt(btf);
 	for (__u32 id = 1; id < count; id++) {
 		const struct btf_type *type = btf__type_by_id(btf, id);
 		const char *name;
@@ -188,6 +192,16 @@ int features_probe(struct features *features, struct fault *fault)
 	find_preempt_count(btf, features);
 	for (int i = 0; i < MEMBER_COUNT; i++)
 		features->member[i] = probe_member(btf, &feature_members[i]);
+}
+
+int features_probe(struct features *features, struct fault *fault)
+{
+	struct btf *btf = features_load_btf(fault);
+
+	memset(features, 0, sizeof(*features));
+	if (!btf)
+		return -ENOENT;
+	features_read(features, btf);
 	btf__free(btf);
 	return 0;
 }

@@ -70,11 +70,19 @@ struct features {
 	bool member[MEMBER_COUNT];
 };
 
+struct btf;
+
+/* The kernel's BTF, for btf__free(); NULL with `fault` set where there is none. */
+struct btf *features_load_btf(struct fault *fault);
+
 /*
  * Look for each tracepoint's prototype (btf_trace_NAME) and each member in the kernel's BTF. Names in the environment
  * variable WHYSTALL_WITHOUT, with commas between, count as absent tracepoints: for tests of the paths of other
- * kernels. Returns 0, or a negative errno with `fault` set when there is no BTF.
+ * kernels.
  */
+void features_read(struct features *features, const struct btf *btf);
+
+/* Both. Returns 0, or a negative errno with `fault` set when there is no BTF. */
 int features_probe(struct features *features, struct fault *fault);
 
 #endif
