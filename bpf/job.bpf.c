@@ -427,8 +427,7 @@ TRACE_TWICE("task_newtask", job_fork, struct task_struct *child)
 		return 0;
 	if (!in_job(owner) && (attaching || config_cgroup)) {
 		/* Not yet met, or outside and the child starts in the cgroup (CLONE_INTO_CGROUP). */
-		u32 known = owner_find(parent->tgid,
-				       BPF_CORE_READ(parent, group_leader, start_boottime));
+		u32 known = owner_find(parent->tgid, BPF_CORE_READ(parent, group_leader, start_boottime));
 
 		if (known != OWNER_UNKNOWN)
 			owner = known;
@@ -442,12 +441,9 @@ TRACE_TWICE("task_newtask", job_fork, struct task_struct *child)
 	}
 	if (config_all)
 		return 0; /* enters with its first request */
-	if (again && owner_find(child->tgid, BPF_CORE_READ(child, group_leader, start_boottime)) !=
-			     OWNER_UNKNOWN)
+	if (again && owner_find(child->tgid, BPF_CORE_READ(child, group_leader, start_boottime)) != OWNER_UNKNOWN)
 		return 0;
-	if (in_job(owner) ||
-	    (attaching &&
-	     (process_selected(address_of(child)) || ancestor_selected(address_of(child)))) ||
+	if (in_job(owner) || (attaching && (process_selected(address_of(child)) || ancestor_selected(address_of(child)))) ||
 	    task_in_cgroup(address_of(child)))
 		thread_enter(child, owner_fork(child, owner), true);
 	return 0;

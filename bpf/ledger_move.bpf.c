@@ -7,28 +7,8 @@
 #include "concurrency.bpf.h"
 #include "ledger.bpf.h"
 
-struct closing {
-	struct thread *thread;
-	struct owner *owner;
-};
-
-static long step_close(u32 state, struct closing *closing)
-{
-	struct thread *thread = closing->thread;
-	struct owner *o = closing->owner;
-
-	if (state >= LEDGER_STATES)
-		return 1;
-	if (thread->ns[state])
-		__sync_fetch_and_add(&o->ended_ns[state], thread->ns[state]);
-	if (thread->waiting_ns[state])
-		__sync_fetch_and_add(&o->ended_waiting_ns[state], thread->waiting_ns[state]);
-	return 0;
-}
-
 __noinline int ledger_close(struct task *task, struct thread *thread)
 {
-	struct closing closing;
 	u32 place, index;
 	struct owner *o;
 
@@ -41,15 +21,17 @@ __noinline int ledger_close(struct task *task, struct thread *thread)
 		return 0;
 	o = owner_of_thread(thread);
 	marker_leave(thread, o);
-	closing.thread = thread;
-	closing.owner = o;
 	if (config_keep_threads && !thread->serves && threads_used < config_max_threads / 4 * 3) {
 		thread->life = THREAD_ENDED;
 		return 0;
 	}
 	__sync_fetch_and_add(&closings_begun, 1);
-	if (o)
-		REPEAT(LEDGER_STATES, step_close, &closing);
+	for (int i = 0; o && i < LEDGER_STATES; i++) {
+		if (thread->ns[i])
+			__sync_fetch_and_add(&o->ended_ns[i], thread->ns[i]);
+		if (thread->waiting_ns[i])
+			__sync_fetch_and_add(&o->ended_waiting_ns[i], thread->waiting_ns[i]);
+	}
 	thread->life = THREAD_FREE;
 	__sync_fetch_and_add(&closings_done, 1);
 	bpf_map_push_elem(&free_threads, &index, BPF_ANY);

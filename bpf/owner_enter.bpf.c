@@ -93,15 +93,13 @@ __noinline bool task_enter(void)
 	return true;
 }
 
-__noinline u32 owner_of_name(const struct kernel_name *wanted)
+__noinline u32 owner_of_name(const struct kernel_name *name)
 {
-	struct kernel_name own, *name = &own; /* on the stack: 6.1 takes a key from nowhere else */
 	u32 *found, index;
 	struct owner *o;
 
-	if (!wanted)
+	if (!name)
 		return OWNER_UNKNOWN;
-	own = *wanted;
 	found = bpf_map_lookup_elem(&owner_by_name, name);
 	if (found)
 		return *found;

@@ -42,15 +42,13 @@ static __always_inline u32 row_take(bool reserved)
 	return index < config_max_rows ? index : ROW_NONE;
 }
 
-__noinline u32 row_find(const struct io_key *wanted)
+__noinline u32 row_find(const struct io_key *key)
 {
-	struct io_key own, *key = &own; /* on the stack: 6.1 takes a key from nowhere else */
 	struct io_row *row;
 	u32 *found, index;
 
-	if (!wanted)
+	if (!key)
 		return ROW_NONE;
-	own = *wanted;
 	found = bpf_map_lookup_elem(&row_by_key, key);
 	if (found)
 		return *found;

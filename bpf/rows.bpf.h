@@ -25,21 +25,27 @@ enum {
  * As diskstats groups them: write zeroes and secure erase are writes to it, zone management and
  * passthrough commands nothing. IO_OPS: not counted. The kernel's shared flush request (REQ_OP_FLUSH)
  * belongs to nobody: those that wait for it are the empty PREFLUSH writes, counted each for itself.
- *
- * A table, with what is left to IO_OPS, and not a switch: the verifier would follow each operation on its own
- * from here on.
  */
-static const u8 below_io_ops[REQ_OPS] = {
-	[REQ_OP_READ] = IO_OPS - IO_READ,         [REQ_OP_WRITE] = IO_OPS - IO_WRITE,
-	[REQ_OP_DISCARD] = IO_OPS - IO_DISCARD,   [REQ_OP_SECURE_ERASE] = IO_OPS - IO_WRITE,
-	[REQ_OP_ZONE_APPEND] = IO_OPS - IO_WRITE, [REQ_OP_WRITE_ZEROES] = IO_OPS - IO_WRITE,
+static const u8 io_ops[REQ_OPS] = {
+	[REQ_OP_READ] = IO_READ,
+	[REQ_OP_WRITE] = IO_WRITE,
+	[REQ_OP_FLUSH] = IO_OPS,
+	[REQ_OP_DISCARD] = IO_DISCARD,
+	[4] = IO_OPS,
+	[REQ_OP_SECURE_ERASE] = IO_WRITE,
+	[6] = IO_OPS,
+	[REQ_OP_ZONE_APPEND] = IO_WRITE,
+	[8] = IO_OPS,
+	[REQ_OP_WRITE_ZEROES] = IO_WRITE,
+	[10 ... REQ_OPS - 1] = IO_OPS,
 };
 
+/* A table and not a switch: the verifier would follow each operation on its own from here on. */
 static __always_inline u32 op_of(u32 flags, u32 bytes)
 {
 	if (!bytes && (flags & REQ_OP_MASK) == REQ_OP_WRITE && (flags & REQ_PREFLUSH))
 		return IO_FLUSH;
-	return IO_OPS - below_io_ops[flags & REQ_OP_MASK];
+	return io_ops[flags & (REQ_OPS - 1)];
 }
 
 static __always_inline u32 device_of(const struct gendisk *disk)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a thread waits for, as a state of the ledger, from what /proc shows of it: its system call, or, where that may not be
- * read or says nothing, the kernel's function that it sleeps in (wchan). Pure functions; the rules are those of bpf/waits.bpf.c, as
+ * read or says nothing, the kernel's function that it sleeps in (wchan). Pure functions; the rules are those of bpf/waits.bpf.h, as
  * far as they can be known from outside.
  */
 #ifndef WHYSTALL_COLLECT_PROC_WAIT_H
