@@ -323,12 +323,13 @@ struct io_row {
  */
 struct inflight {
 	__u64 request; /* address; 0: free */
-	__u64 q_ns;
-	__u64 d_ns; /* 0: not issued yet */
+	__u64 q_ns;    /* 0: it is the kernel's own stamp, see start_stamp() */
+	__u64 d_ns;    /* 0: not issued yet */
 	__u32 row;
 	__u32 bytes;  /* left to complete, without what was merged later */
-	__u16 flush;  /* an empty flush: has no D of its own */
-	__u16 merged; /* more is in it than at Q */
+	__u8 flush;   /* an empty flush: has no D of its own */
+	__u8 merged;  /* more is in it than at Q */
+	__u16 stamps; /* the kernel stamped the last request of this place */
 	__u32 beside; /* so many of the job's reads were in flight on the device at Q */
 };
 

@@ -184,6 +184,33 @@ static __always_inline struct super_block *mounted_on(struct block_device *bdev)
 }
 
 /*
+ * The kernel keeps the time of Q in the request, if its queue has `iostats` on: RQF_IO_STAT says so, right after
+ * block_io_start, since v6.11. 0: it does not.
+ */
+static __always_inline u64 start_stamp(struct request *rq)
+{
+	if (!bpf_core_enum_value_exists(enum rqf_flags, __RQF_IO_STAT))
+		return 0;
+	if (!(rq->rq_flags & 1u << bpf_core_enum_value(enum rqf_flags, __RQF_IO_STAT)))
+		return 0;
+	return rq->start_time_ns;
+}
+
+/*
+ * Would the kernel read the clock now for that stamp? Since v6.9 ("block: cache current nsec time in struct blk_plug") a
+ * task that plugs reads it once, and requests that it adds later have a stamp that is as old as the plug.
+ */
+static __always_inline bool stamps_are_exact(struct task_struct *t)
+{
+	struct blk_plug *plug = t->plug;
+
+	if (!bpf_core_enum_value_exists(enum rqf_flags, __RQF_IO_STAT) ||
+	    !bpf_core_field_exists(plug->cur_ktime))
+		return false;
+	return !plug || !plug->cur_ktime;
+}
+
+/*
  * Call `step` with 0, 1, ... and `context` until it returns 1, at most `most` times. bpf_loop() came with
  * e6f2dd0f8067 ("bpf: Add bpf_loop helper", v5.17); the verifier looks at its body once, not once per
  * round (all programs: 350 ms to load with plain loops of 256 rounds, 90 ms with it). Before it, fewer

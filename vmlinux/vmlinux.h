@@ -215,6 +215,10 @@ struct sched_info {
 	unsigned long long last_arrival;
 };
 
+struct blk_plug {
+	u64 cur_ktime;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int __state;
@@ -223,6 +227,7 @@ struct task_struct {
 	int on_rq;
 	struct sched_entity se;
 	struct sched_info sched_info;
+	struct blk_plug *plug;
 	unsigned int in_iowait : 1;
 	unsigned long jobctl;
 	unsigned int in_memstall : 1;
@@ -578,10 +583,16 @@ struct request_queue {
 	struct gendisk *disk;
 };
 
+enum rqf_flags {
+	__RQF_IO_STAT = 8,
+};
+
 struct request {
 	struct request_queue *q;
 	struct blk_mq_hw_ctx *mq_hctx;
 	unsigned int cmd_flags;
+	unsigned int rq_flags;
+	u64 start_time_ns;
 	int tag;
 	int internal_tag;
 	unsigned int __data_len;
