@@ -15,7 +15,7 @@ KERNELS ?= 6.1 6.12 7
 # are compared too, of so many LOADS that are drawn with SEED.
 FULL ?=
 CASES ?=
-# `make bench`: DEVICE=/dev/x to read from a disk and not from memory, QUICK=1 for two minutes and not ten, ONLY=PART[,PART...]
+# `make bench`: DEVICE=/dev/x to read from a disk and not from memory, QUICK=1 for three minutes and not ten, ONLY=PART[,PART...]
 # for some of it, JSON=FILE for the figures beside the tables.
 DEVICE ?=
 QUICK ?=

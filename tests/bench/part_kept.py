@@ -2,17 +2,22 @@
 """What a saturated load keeps beside a tool: pairs of one run alone and one with it, kernel.bpf_stats_enabled off."""
 
 import contextlib
+import time
 
 import host
 import tools
-from figures import spread
+from figures import ratio, spread
 from loads import Fio, Pipe
 from running import Gate, Running
 
-TITLE = "Kept at saturation (paired runs, with the tool / alone)"
+TITLE = "Kept at saturation (paired runs, with the tool / alone; with nothing: what the host makes of it)"
 GOAL = 0.97
 PIPE_MESSAGES_PER_S = 400_000
+# What attaching, and the end of the one before, leave for the kernel to do: without it the ratio of whystall -a was 0.83 and
+# with it 0.95, in the same quarter of an hour.
+SETTLE_S = 1
 IOPS, PIPE = "IOPS", "pipe"
+CONTROL = "nothing"
 JOB, OTHER = "whystall -p, of it", "whystall -p, of another job"
 
 
@@ -31,34 +36,35 @@ def one(load, tool=None, beside=False):
         job = stack.enter_context(Running(["sleep", "1000"])) if beside else gate
         if tool:
             stack.enter_context(tools.attach(tool, job.pid))
+        time.sleep(SETTLE_S)
         gate.go()
     return speed(load)
 
 
 def pair(load, tool, beside, with_it_first):
-    alone, with_it = (one(load, *arguments) for arguments in
-                      sorted(((), (tool, beside)), key=len, reverse=with_it_first))
-    if with_it_first:
-        alone, with_it = with_it, alone
-    return {"alone": alone, "with": with_it, "ratio": with_it / alone if alone and with_it else None}
+    with_it = one(load, tool, beside) if with_it_first else None
+    alone = one(load)
+    if not with_it_first:
+        with_it = one(load, tool, beside)
+    return {"alone": alone, "with": with_it, "ratio": ratio(with_it, alone)}
 
 
 def measure(bench):
     there, absent = tools.tried([tools.whystall("whystall -a", "-a"), tools.whystall(JOB, job=True),
                                  tools.biolatency("biolatency"), tools.bpftrace("bpftrace one-liner")])
     own = tools.whystall(OTHER, job=True)
-    pairs = [(IOPS, tool, False) for tool in there]
+    pairs = [(IOPS, name, tool, False) for name, tool in ((CONTROL, None), *((tool.name, tool) for tool in there))]
     why = Pipe.why_absent()
     if why:
         absent["perf bench sched pipe"] = why
     else:
-        pairs += [(PIPE, own, True), (PIPE, tools.whystall(JOB, job=True), False)]
+        pairs += [(PIPE, CONTROL, None, False), (PIPE, OTHER, own, True), (PIPE, JOB, own, False)]
     loads = {IOPS: Fio(bench.folder, bench.device, bench.seconds),
              PIPE: Pipe(bench.folder, round(bench.seconds * PIPE_MESSAGES_PER_S))}
-    rounds = [{f"{load}: {tool.name}": pair(loads[load], tool, beside, number % 2 == 1)
-               for load, tool, beside in bench.turned(pairs, number)}
+    rounds = [{f"{load}: {name}": pair(loads[load], tool, beside, number % 2 == 1)
+               for load, name, tool, beside in bench.turned(pairs, number)}
               for number in bench.rounds_of(TITLE)]
-    names = [f"{load}: {tool.name}" for load, tool, _ in pairs]
+    names = [f"{load}: {name}" for load, name, *_ in pairs]
     return {"absent": absent, "rounds": rounds, "device": bench.device_facts(), "bpf_stats_on": host.bpf_stats_are_on(),
             "versions": {tool.name: tool.version for tool in there if tool.version},
             "kept": {name: {key: spread([done[name][key] for done in rounds]) for key in ("ratio", "alone")}

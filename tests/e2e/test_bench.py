@@ -159,7 +159,7 @@ def test_puts_all_back(fio):
         bench.send_signal(signal.SIGTERM)
         assert bench.wait(60) == 128 + signal.SIGTERM
     finally:
-        bench.kill()
-        bench.wait()
+        bench.terminate()
+        bench.wait(60)
     assert left_by_bench() == before
     helpers.wait_until(lambda: not any(pathlib.Path(f"/proc/{pid}").exists() for pid in family), "the end of all", 10)
