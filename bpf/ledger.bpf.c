@@ -14,9 +14,10 @@
 #include "ledger.bpf.h"
 #include "twice.bpf.h"
 
+/* Nearly all threads of the host have no storage: a load instead of a call tells them. */
 static __always_inline struct task *task_with_ledger(struct task_struct *t)
 {
-	if (is_kernel_thread(t))
+	if (is_kernel_thread(t) || !t->bpf_storage)
 		return NULL;
 	return bpf_task_storage_get(&tasks, t, NULL, 0);
 }

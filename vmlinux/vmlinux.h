@@ -228,6 +228,7 @@ struct task_struct {
 	struct sched_entity se;
 	struct sched_info sched_info;
 	struct blk_plug *plug;
+	struct bpf_local_storage *bpf_storage;
 	unsigned int in_iowait : 1;
 	unsigned long jobctl;
 	unsigned int in_memstall : 1;
