@@ -58,7 +58,7 @@ static void add_open_waits(const struct bpf_maps *maps, const struct sample *sam
 
 int bpf_files_read(struct bpf_maps *maps, struct sample *sample)
 {
-	uint32_t end = bpf_maps_used(&maps->file_table, &maps->skel->bss->files_used);
+	uint32_t end = bpf_maps_used(&maps->tables[TABLE_FILES], &maps->skel->bss->files_used);
 
 	for (uint32_t i = 0; i < end; i++) {
 		struct file_sample *file = sample_add_file(sample);
@@ -68,7 +68,7 @@ int bpf_files_read(struct bpf_maps *maps, struct sample *sample)
 		copy_file(file, &maps->files[i]);
 	}
 	add_open_waits(maps, sample);
-	return maps->file_table.err;
+	return maps->tables[TABLE_FILES].err;
 }
 
 /* "/data/train/0001.jpg" of the names "0001.jpg", "train", "data"; ".../" where they do not reach up. */
@@ -78,7 +78,8 @@ static void join_names(struct bpf_maps *maps, const struct file_row *row, char *
 	size_t count = 0, used = 0;
 	uint32_t at = 0, len = row->names_len;
 
-	if (table_reach(&maps->name_table, row->names, row->names + len) != row->names + len)
+	if (table_reach(&maps->tables[TABLE_FILE_NAMES], row->names, row->names + len) !=
+	    row->names + len)
 		return;
 	while (at < len && count < MAX_NAMES) {
 		names[count++] = text + at;

@@ -27,35 +27,51 @@ enum { MAX_READINGS = 1000 };
 /* 0 while all that was asked for could be reached. */
 static int tables_error(const struct bpf_maps *maps)
 {
-	const struct table *tables[] = { &maps->row_table,        &maps->owner_table,
-					 &maps->inflight_table,   &maps->file_table,
-					 &maps->name_table,       &maps->thread_table,
-					 &maps->concurrency_table };
-
-	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
-		if (tables[i]->err)
-			return tables[i]->err;
+	for (int i = 0; i < TABLES; i++)
+		if (maps->tables[i].err)
+			return maps->tables[i].err;
 	return 0;
 }
 
-/* NULL with `fault` set. */
-static void *open_table(struct table *table, const struct bpf_map *map, size_t entry_bytes,
-			struct fault *fault)
+static int open_tables(struct bpf_maps *maps, struct fault *fault)
 {
-	int err = table_open(table, map, entry_bytes);
+	struct whystall_bpf *skel = maps->skel;
+	const struct {
+		const struct bpf_map *map;
+		size_t entry_bytes;
+	} tables[TABLES] = {
+		[TABLE_ROWS] = { skel->maps.rows, sizeof(*maps->rows) },
+		[TABLE_OWNERS] = { skel->maps.owners, sizeof(*maps->owners) },
+		[TABLE_INFLIGHT] = { skel->maps.inflight, sizeof(*maps->inflight) },
+		[TABLE_FILES] = { skel->maps.files, sizeof(*maps->files) },
+		[TABLE_FILE_NAMES] = { skel->maps.file_names, 1 },
+		[TABLE_THREADS] = { skel->maps.threads, sizeof(*maps->threads) },
+		[TABLE_CONCURRENCY] = { skel->maps.concurrency, sizeof(*maps->concurrency) },
+	};
 
-	if (err)
-		fault_set(fault, err, "cannot map the table %s: %s", bpf_map__name(map),
-			  strerror(-err));
-	return table->at;
+	for (int i = 0; i < TABLES; i++) {
+		int err = table_open(&maps->tables[i], tables[i].map, tables[i].entry_bytes);
+
+		if (err)
+			return fault_set(fault, err, "cannot map the table %s: %s",
+					 bpf_map__name(tables[i].map), strerror(-err));
+	}
+	maps->rows = (void *)maps->tables[TABLE_ROWS].at;
+	maps->owners = (void *)maps->tables[TABLE_OWNERS].at;
+	maps->inflight = (void *)maps->tables[TABLE_INFLIGHT].at;
+	maps->files = (void *)maps->tables[TABLE_FILES].at;
+	maps->file_names = maps->tables[TABLE_FILE_NAMES].at;
+	maps->threads = (void *)maps->tables[TABLE_THREADS].at;
+	maps->concurrency = (void *)maps->tables[TABLE_CONCURRENCY].at;
+	return 0;
 }
 
 /* The small ones, and what is used all over. */
 static int reach_whole(struct bpf_maps *maps, struct fault *fault)
 {
-	table_reach(&maps->inflight_table, 0, maps->inflight_table.entries);
-	table_reach(&maps->concurrency_table, 0, maps->concurrency_table.entries);
-	table_reach(&maps->owner_table, 0, OWNER_FIRST);
+	table_reach(&maps->tables[TABLE_INFLIGHT], 0, maps->tables[TABLE_INFLIGHT].entries);
+	table_reach(&maps->tables[TABLE_CONCURRENCY], 0, maps->tables[TABLE_CONCURRENCY].entries);
+	table_reach(&maps->tables[TABLE_OWNERS], 0, OWNER_FIRST);
 	if (tables_error(maps))
 		return fault_set(fault, tables_error(maps), "cannot map a table: %s",
 				 strerror(-tables_error(maps)));
@@ -75,31 +91,9 @@ int bpf_maps_open(struct bpf_maps *maps, struct whystall_bpf *skel, struct fault
 	maps->suspects = calloc(MAX_SUSPECTS, sizeof(*maps->suspects));
 	if (!maps->notes || !maps->retired || !maps->suspects)
 		return fault_set(fault, -ENOMEM, "out of memory");
-	maps->rows = open_table(&maps->row_table, skel->maps.rows, sizeof(*maps->rows), fault);
-	if (!maps->rows)
-		return -ENOMEM;
-	maps->owners =
-		open_table(&maps->owner_table, skel->maps.owners, sizeof(*maps->owners), fault);
-	if (!maps->owners)
-		return -ENOMEM;
-	maps->inflight = open_table(&maps->inflight_table, skel->maps.inflight,
-				    sizeof(*maps->inflight), fault);
-	if (!maps->inflight)
-		return -ENOMEM;
-	maps->files = open_table(&maps->file_table, skel->maps.files, sizeof(*maps->files), fault);
-	if (!maps->files)
-		return -ENOMEM;
-	maps->file_names = open_table(&maps->name_table, skel->maps.file_names, 1, fault);
-	if (!maps->file_names)
-		return -ENOMEM;
-	maps->threads =
-		open_table(&maps->thread_table, skel->maps.threads, sizeof(*maps->threads), fault);
-	if (!maps->threads)
-		return -ENOMEM;
-	maps->concurrency = open_table(&maps->concurrency_table, skel->maps.concurrency,
-				       sizeof(*maps->concurrency), fault);
-	if (!maps->concurrency)
-		return -ENOMEM;
+	err = open_tables(maps, fault);
+	if (err)
+		return err;
 	err = reach_whole(maps, fault);
 	if (err)
 		return err;
@@ -110,13 +104,8 @@ int bpf_maps_open(struct bpf_maps *maps, struct whystall_bpf *skel, struct fault
 
 void bpf_maps_close(struct bpf_maps *maps)
 {
-	table_close(&maps->row_table);
-	table_close(&maps->owner_table);
-	table_close(&maps->inflight_table);
-	table_close(&maps->file_table);
-	table_close(&maps->name_table);
-	table_close(&maps->thread_table);
-	table_close(&maps->concurrency_table);
+	for (int i = 0; i < TABLES; i++)
+		table_close(&maps->tables[i]);
 	mounts_free(&maps->mounts);
 	free(maps->notes);
 	free(maps->retired);
@@ -138,13 +127,13 @@ uint32_t bpf_maps_used(struct table *table, const uint32_t *counter)
 
 uint32_t bpf_maps_owners_used(struct bpf_maps *maps)
 {
-	return bpf_maps_used(&maps->owner_table, &maps->skel->data->owners_used);
+	return bpf_maps_used(&maps->tables[TABLE_OWNERS], &maps->skel->data->owners_used);
 }
 
 /* Rows [RESERVED_ROWS, rows_end) have been handed out once; reserved ones are [0, reserved_end). */
 static uint32_t rows_end(struct bpf_maps *maps)
 {
-	return table_reach(&maps->row_table, RESERVED_ROWS,
+	return table_reach(&maps->tables[TABLE_ROWS], RESERVED_ROWS,
 			   __atomic_load_n(&maps->skel->data->rows_used, __ATOMIC_ACQUIRE));
 }
 
@@ -152,13 +141,13 @@ static uint32_t reserved_end(struct bpf_maps *maps)
 {
 	uint32_t used = __atomic_load_n(&maps->skel->bss->reserved_rows_used, __ATOMIC_ACQUIRE);
 
-	return table_reach(&maps->row_table, 0, at_most(used, RESERVED_ROWS));
+	return table_reach(&maps->tables[TABLE_ROWS], 0, at_most(used, RESERVED_ROWS));
 }
 
 /* A row that BPF names: it may be newer than those that were reached last. */
 static bool reach_row(struct bpf_maps *maps, uint32_t row)
 {
-	return row < table_reach(&maps->row_table, row, row + 1);
+	return row < table_reach(&maps->tables[TABLE_ROWS], row, row + 1);
 }
 
 static bool row_live(const struct bpf_maps *maps, uint32_t i)
@@ -269,7 +258,8 @@ static uint64_t missed_starts(const struct bpf_maps *maps)
 
 static int read_concurrency(struct bpf_maps *maps, struct sample *sample)
 {
-	uint32_t end = bpf_maps_used(&maps->concurrency_table, &maps->skel->bss->concurrency_used);
+	uint32_t end =
+		bpf_maps_used(&maps->tables[TABLE_CONCURRENCY], &maps->skel->bss->concurrency_used);
 
 	for (uint32_t i = 0; i < end; i++) {
 		struct concurrency *c = sample_add_concurrency(sample);
@@ -639,7 +629,7 @@ static int by_end(const void *a, const void *b)
 /* Mark the owners of threads that have not made their last switch. */
 static void mark_alive(struct bpf_maps *maps, bool *alive, uint32_t owners)
 {
-	uint32_t end = bpf_maps_used(&maps->thread_table, &maps->skel->bss->threads_used);
+	uint32_t end = bpf_maps_used(&maps->tables[TABLE_THREADS], &maps->skel->bss->threads_used);
 
 	for (uint32_t i = 0; i < end; i++) {
 		const struct thread *thread = &maps->threads[i];

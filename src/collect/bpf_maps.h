@@ -24,6 +24,17 @@ struct owner_note {
 	uint64_t mount_namespace;
 };
 
+enum bpf_table {
+	TABLE_ROWS,
+	TABLE_OWNERS,
+	TABLE_INFLIGHT,
+	TABLE_FILES,
+	TABLE_FILE_NAMES,
+	TABLE_THREADS,
+	TABLE_CONCURRENCY,
+	TABLES,
+};
+
 struct bpf_maps {
 	struct whystall_bpf *skel;
 	/* Entries can be used once they have been reached, by one of the functions below or table_reach(). */
@@ -34,8 +45,7 @@ struct bpf_maps {
 	const char *file_names;
 	struct thread *threads;
 	struct concurrency *concurrency;
-	struct table row_table, owner_table, inflight_table, file_table, name_table, thread_table,
-		concurrency_table;
+	struct table tables[TABLES];
 	uint32_t max_rows, max_owners;
 
 	struct owner_note *notes;  /* by owner */

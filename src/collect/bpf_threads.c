@@ -34,7 +34,7 @@ static void copy_thread(struct thread *to, const struct thread *from)
 
 int bpf_threads_copy(struct bpf_maps *maps, struct sample *sample)
 {
-	uint32_t end = bpf_maps_used(&maps->thread_table, &maps->skel->bss->threads_used);
+	uint32_t end = bpf_maps_used(&maps->tables[TABLE_THREADS], &maps->skel->bss->threads_used);
 
 	for (uint32_t i = 0; i < end; i++) {
 		struct thread *thread = sample_add_thread(sample);

@@ -63,19 +63,11 @@ static int by_tid(const void *a, const void *b)
 /* The first one with this ID. */
 static ssize_t find_thread(const struct graph *g, pid_t tid)
 {
-	size_t low = 0, high = g->waits->thread_count;
+	const struct named wanted = { .tid = tid };
+	size_t count = g->waits->thread_count;
+	size_t at = first_not_below(&wanted, g->tids, count, sizeof(wanted), by_tid);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (g->tids[middle].tid < tid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < g->waits->thread_count && g->tids[low].tid == tid ?
-		       (ssize_t)g->tids[low].thread :
-		       -1;
+	return at < count && g->tids[at].tid == tid ? (ssize_t)g->tids[at].thread : -1;
 }
 
 /* What is written may be much, and a remote file system takes its time: three times as long. */
@@ -107,20 +99,19 @@ static enum life livelier(enum life a, enum life b)
 	return a > b ? a : b;
 }
 
+static int by_inode(const void *a, const void *b)
+{
+	const struct wait_holder *x = a, *y = b;
+
+	return compare_numbers(x->inode, y->inode);
+}
+
 /* The first holder of an inode; holder_count if there is none. */
 static size_t first_holder(const struct waits *w, uint64_t inode)
 {
-	size_t low = 0, high = w->holder_count;
+	const struct wait_holder wanted = { .inode = inode };
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (w->holders[middle].inode < inode)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return first_not_below(&wanted, w->holders, w->holder_count, sizeof(wanted), by_inode);
 }
 
 /* Is this process at the other end? Both ends may be its own. */

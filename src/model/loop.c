@@ -250,17 +250,11 @@ const struct loop_process *loop_find_process(const struct loop *loop, pid_t pid)
 /* Threads are in the order of IDs. */
 ssize_t loop_find_thread(const struct loop *loop, pid_t tid)
 {
-	size_t low = 0, high = loop->thread_count;
+	const struct loop_thread wanted = { .tid = tid };
+	size_t at = first_not_below(&wanted, loop->threads, loop->thread_count, sizeof(wanted),
+				    by_thread);
 
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (loop->threads[middle].tid < tid)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low < loop->thread_count && loop->threads[low].tid == tid ? (ssize_t)low : -1;
+	return at < loop->thread_count && loop->threads[at].tid == tid ? (ssize_t)at : -1;
 }
 
 void loop_forget(struct loop *loop, const struct loop *last)
