@@ -6,10 +6,19 @@
 #include <bpf/bpf_core_read.h>
 #include "maps.bpf.h"
 
-/* The first arguments of the system call that a thread is in; -1: none. */
+/*
+ * The system call that a thread is in and its first arguments; -1: none. With it what the thread's own fields tell of a
+ * wait: read at once through its typed pointer these are loads, and later by its address calls of a helper each.
+ */
 struct call {
 	long number;
 	u64 argument[4];
+	u64 jobctl;
+	u32 flags;
+	u32 state;
+	bool iowait;
+	bool memstall;
+	bool compat; /* of a 32-bit program */
 };
 
 /* A sleep: its state in the ledger, and where its storage is, as far as that is known. */
@@ -20,9 +29,27 @@ struct sleep {
 	struct file *socket; /* that is an INET socket */
 };
 
+/* TS_COMPAT of x86, TIF_32BIT of arm64. */
+static __always_inline bool is_compat(struct task_struct *t)
+{
+#if defined(__TARGET_ARCH_x86)
+	return t->thread_info.status & 2;
+#else
+	return t->thread_info.flags & (1UL << 22);
+#endif
+}
+
 static __always_inline void call_read(struct task_struct *t, struct call *call)
 {
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(t);
+
+	call->jobctl = t->jobctl;
+	call->flags = t->flags;
+	call->state = t->__state;
+	call->iowait = BPF_CORE_READ_BITFIELD(t, in_iowait);
+	call->memstall =
+		bpf_core_field_exists(t->in_memstall) && BPF_CORE_READ_BITFIELD(t, in_memstall);
+	call->compat = is_compat(t);
 
 #if defined(__TARGET_ARCH_x86)
 	call->number = regs->orig_ax;

@@ -85,6 +85,7 @@ static __always_inline u64 word_of_asked(struct thread *thread, u64 word)
 static __always_inline void edge_note(struct thread *thread)
 {
 	struct task_struct *waker = bpf_get_current_task_btf();
+	struct thread *ledger;
 	struct task *task;
 	struct owner *o;
 	bool outside;
@@ -105,7 +106,8 @@ static __always_inline void edge_note(struct thread *thread)
 		o = task && task->owner >= OWNER_FIRST ? owner_get(task->owner) : NULL;
 		outside = !o;
 		thread->waker_pid = o ? o->pid : visible_pid(waker->group_leader);
-		thread->waker_tid = visible_tid(waker);
+		ledger = thread_of(task);
+		thread->waker_tid = ledger ? ledger->tid : visible_tid(waker);
 	}
 	thread->has_waker = outside ? WAKER_OUTSIDE : WAKER_OF_JOB;
 }

@@ -80,6 +80,14 @@ static __always_inline void read_begin(struct thread *thread)
 	thread->reads = file->reads;
 }
 
+/* Its time on the CPU ends here. */
+static __always_inline void leave_cpu(struct task_struct *t, struct thread *thread, u32 state,
+				      u64 now)
+{
+	ledger_move(thread, thread->word, state, now);
+	ledger_correct(t, thread);
+}
+
 /* The thread leaves its CPU. */
 static __noinline void switch_out(struct task_struct *t, struct task *task, struct thread *thread,
 				  bool preempted, u64 now)
@@ -87,17 +95,18 @@ static __noinline void switch_out(struct task_struct *t, struct task *task, stru
 	struct sleep sleep = {};
 	struct call call;
 
-	/* Its time on the CPU ends here, whatever comes; it may even be news that it was on one. */
-	ledger_move(thread, thread->word, LEDGER_CPU, now);
-	ledger_correct(t, thread);
+	/* News: it was on one. */
+	if (word_state(thread->word) != LEDGER_CPU)
+		ledger_move(thread, thread->word, LEDGER_CPU, now);
 	if (config_thread_names || t->__state == TASK_DEAD)
 		bpf_core_read(thread->comm, sizeof(thread->comm), &t->comm);
 	if (t->__state == TASK_DEAD) {
+		leave_cpu(t, thread, LEDGER_CPU, now);
 		ledger_close(task, thread);
 		return;
 	}
 	if (preempted || !t->__state) {
-		ledger_move(thread, thread->word, LEDGER_RUNQUEUE, now);
+		leave_cpu(t, thread, LEDGER_RUNQUEUE, now);
 		return;
 	}
 	call_read(t, &call);
@@ -105,7 +114,7 @@ static __noinline void switch_out(struct task_struct *t, struct task *task, stru
 	thread->place = sleep_place(&sleep, task->owner);
 	if (sleep.socket)
 		socket_note(thread, (u64)sleep.socket);
-	ledger_move(thread, thread->word, sleep.state, now);
+	leave_cpu(t, thread, sleep.state, now);
 	/* It cannot be woken before it has left the CPU. */
 	if (sleep.state == LEDGER_STORAGE_READ || sleep.state == LEDGER_STORAGE_FAULT)
 		read_begin(thread);

@@ -17,21 +17,6 @@
 #include "uring.bpf.h"
 #include "waits.bpf.h"
 
-/* In a system call of a 32-bit program? TS_COMPAT of x86, TIF_32BIT of arm64. */
-static __always_inline bool is_compat(struct task_struct *t)
-{
-#if defined(__TARGET_ARCH_x86)
-	return BPF_CORE_READ(t, thread_info.status) & 2;
-#else
-	return BPF_CORE_READ(t, thread_info.flags) & (1UL << 22);
-#endif
-}
-
-static __always_inline bool in_iowait(struct task_struct *t)
-{
-	return BPF_CORE_READ_BITFIELD_PROBED(t, in_iowait);
-}
-
 /*
  * A thread waits for I/O that it, or another thread of its process, has submitted before. Its direction and
  * device are those that the process has most requests in flight for.
@@ -97,8 +82,9 @@ static __always_inline u32 state_of_call(u32 kind)
  * on one side: in_iowait tells whether the file is waited for, or else the other side.
  */
 static __always_inline void sleep_on_file(struct task_struct *t, const struct call *call, u32 kind,
-					  bool iowait, struct sleep *sleep)
+					  struct sleep *sleep)
 {
+	bool iowait = call->iowait;
 	u32 fd = call->argument[0];
 	struct open_files open;
 	struct file *file;
@@ -134,11 +120,11 @@ static __always_inline void sleep_on_file(struct task_struct *t, const struct ca
 	}
 }
 
-static __noinline void sleep_in_fault(struct task_struct *t, bool iowait, struct sleep *sleep)
+static __always_inline void sleep_in_fault(const struct call *call, struct sleep *sleep)
 {
-	if (iowait)
+	if (call->iowait)
 		sleep->state = LEDGER_STORAGE_FAULT;
-	else if (BPF_CORE_READ(t, __state) & TASK_UNINTERRUPTIBLE)
+	else if (call->state & TASK_UNINTERRUPTIBLE)
 		sleep->state = LEDGER_LOCK; /* of the address space */
 }
 
@@ -149,8 +135,9 @@ static __always_inline bool is_current(struct task_struct *t)
 }
 
 static __noinline void sleep_in_call(struct task_struct *t, struct task *task,
-				     const struct call *call, bool iowait, struct sleep *sleep)
+				     const struct call *call, struct sleep *sleep)
 {
+	bool iowait = call->iowait;
 	u32 kind = (u64)call->number < MAX_SYSCALLS ?
 			   call_kinds[call->number & (MAX_SYSCALLS - 1)] :
 			   CALL_OTHER;
@@ -163,7 +150,7 @@ static __noinline void sleep_in_call(struct task_struct *t, struct task *task,
 	case CALL_WRITE:
 	case CALL_SYNC:
 	case CALL_META:
-		sleep_on_file(t, call, kind, iowait, sleep);
+		sleep_on_file(t, call, kind, sleep);
 		return;
 	case CALL_SYNC_ALL:
 		sleep->state = LEDGER_FSYNC;
@@ -215,35 +202,33 @@ static __noinline void sleep_in_call(struct task_struct *t, struct task *task,
 		sleep->state = LEDGER_SLEEP;
 		return;
 	case CALL_MEMORY:
-		if (BPF_CORE_READ(t, __state) & TASK_UNINTERRUPTIBLE)
+		if (call->state & TASK_UNINTERRUPTIBLE)
 			sleep->state = LEDGER_LOCK;
 		return;
 	}
 }
 
 /* Stopped, traced or frozen on its way back to the program: not what its system call waits for. */
-static __always_inline bool is_held(struct task_struct *t)
+static __always_inline bool is_held(const struct call *call)
 {
-	return BPF_CORE_READ(t, __state) & (__TASK_STOPPED | __TASK_TRACED | TASK_FROZEN) ||
-	       BPF_CORE_READ(t, jobctl) & JOBCTL_TRAP_FREEZE;
+	return call->state & (__TASK_STOPPED | __TASK_TRACED | TASK_FROZEN) ||
+	       call->jobctl & JOBCTL_TRAP_FREEZE;
 }
 
 /*
  * Made to wait, on its way back too, because its control group has taken too much memory. So does the kernel
  * call a read of what it has just dropped: with in_iowait where there is a device, else it looks the same.
  */
-static __always_inline bool lacks_memory(struct task_struct *t, bool iowait,
-					 const struct sleep *sleep)
+static __always_inline bool lacks_memory(const struct call *call, const struct sleep *sleep)
 {
 	struct inode *inode = sleep->inode;
 
-	if (iowait || !bpf_core_field_exists(t->in_memstall) ||
-	    !BPF_CORE_READ_BITFIELD_PROBED(t, in_memstall))
+	if (call->iowait || !call->memstall)
 		return false;
 	return !inode || BPF_CORE_READ(inode, i_sb, s_bdev);
 }
 
-static __always_inline void sleep_of_program(struct task_struct *t, struct task *task, bool iowait,
+static __always_inline void sleep_of_program(struct task_struct *t, struct task *task,
 					     const struct call *call, struct sleep *sleep)
 {
 	if (is_in_noted_fault(t, task)) {
@@ -251,18 +236,18 @@ static __always_inline void sleep_of_program(struct task_struct *t, struct task 
 		sleep->inode = (struct inode *)task->fault_inode;
 		return;
 	}
-	if (BPF_CORE_READ(t, flags) & PF_EXITING) {
-		if (iowait)
+	if (call->flags & PF_EXITING) {
+		if (call->iowait)
 			sleep->state = LEDGER_STORAGE_META;
 		return;
 	}
 	if (call->number == -1) {
-		sleep_in_fault(t, iowait, sleep);
+		sleep_in_fault(call, sleep);
 		return;
 	}
-	if (is_compat(t)) {
+	if (call->compat) {
 		__sync_fetch_and_add(&compat_sleeps, 1);
-		if (iowait)
+		if (call->iowait)
 			sleep->state = LEDGER_STORAGE_META;
 		return;
 	}
@@ -272,7 +257,7 @@ static __always_inline void sleep_of_program(struct task_struct *t, struct task 
 			sleep->state = task->call_state;
 		return;
 	}
-	sleep_in_call(t, task, call, iowait, sleep);
+	sleep_in_call(t, task, call, sleep);
 	if (sleep->state != LEDGER_OTHER)
 		task->call_state = sleep->state;
 }
@@ -281,19 +266,18 @@ __noinline int sleep_find(u64 thread, struct task *task, const struct call *call
 			  struct sleep *sleep)
 {
 	struct task_struct *t = (void *)thread;
-	bool iowait = in_iowait(t);
 
 	if (!task || !call || !sleep)
 		return 0;
 	sleep->state = LEDGER_OTHER;
-	if (is_held(t))
+	if (is_held(call))
 		return 0;
-	if (BPF_CORE_READ(t, flags) & PF_IO_WORKER) {
+	if (call->flags & PF_IO_WORKER) {
 		sleep_of_worker((u64)t, sleep);
 		return 0;
 	}
-	sleep_of_program(t, task, iowait, call, sleep);
-	if (lacks_memory(t, iowait, sleep)) {
+	sleep_of_program(t, task, call, sleep);
+	if (lacks_memory(call, sleep)) {
 		sleep->state = LEDGER_OTHER;
 		sleep->inode = NULL;
 	}
