@@ -58,6 +58,11 @@ def bpf_stats_are_on():
     return BPF_STATS.read_text(encoding="ascii").strip() != "0"
 
 
+def put_back(*command):
+    with Signals.hold():
+        run(*command)
+
+
 @contextlib.contextmanager
 def tracefs():
     """bpftrace needs it, and minimal hosts do not mount it."""
@@ -67,7 +72,7 @@ def tracefs():
     with contextlib.ExitStack() as stack:
         with Signals.hold(), contextlib.suppress(Failed):
             run("mount", "-t", "tracefs", "tracefs", TRACEFS)
-            stack.callback(run, "umount", "-l", TRACEFS)
+            stack.callback(put_back, "umount", "-l", TRACEFS)
         yield
 
 
@@ -79,7 +84,7 @@ def memory_folder(mebibytes):
             path = pathlib.Path(tempfile.mkdtemp(prefix="whystall-bench-"))
             stack.callback(path.rmdir)
             run("mount", "-t", "tmpfs", "-o", f"size={mebibytes}m,mode=700", "tmpfs", path)
-            stack.callback(run, "umount", "-l", path)
+            stack.callback(put_back, "umount", "-l", path)
         yield path
 
 

@@ -22,14 +22,18 @@ class Failed(Exception):
 
 class Signals:
     """Signals that end the bench. While a process is being started they wait: it must be known before anything is
-    put back, so that it is ended too."""
+    put back, so that it is ended too. Once one has come the others are ignored: nothing interrupts putting back."""
 
     held = False
     pending = None
+    caught = ()
 
     @classmethod
     def catch(cls, *numbers):
-        for number in numbers:
+        """SIGHUP stays ignored under nohup."""
+        cls.caught = [number for number in numbers
+                      if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]
+        for number in cls.caught:
             signal.signal(number, cls.arrived)
 
     @classmethod
@@ -37,6 +41,8 @@ class Signals:
         if cls.held:
             cls.pending = number
         else:
+            for caught in cls.caught:
+                signal.signal(caught, signal.SIG_IGN)
             sys.exit(128 + number)
 
     @classmethod

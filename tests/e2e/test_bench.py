@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 import pytest
 
@@ -144,8 +145,10 @@ def comm_of(pid):
     return None
 
 
-def test_puts_all_back(fio):
-    """Ended in the middle of a load; fio's own jobs are in sessions of their own."""
+@pytest.mark.parametrize("impatient", [False, True])
+def test_puts_all_back(fio, impatient):
+    """Ended in the middle of a load; fio's own jobs are in sessions of their own. Who is impatient asks again while all is
+    being put back."""
     before = left_by_bench()
     bench = subprocess.Popen([BENCH, "--only", "requests", "--seconds", "60"], stdin=subprocess.DEVNULL,
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -157,6 +160,9 @@ def test_puts_all_back(fio):
         family = helpers.wait_until(loaded, "the load")
         assert left_by_bench() > before
         bench.send_signal(signal.SIGTERM)
+        while impatient and bench.poll() is None:
+            time.sleep(0.002)
+            bench.send_signal(signal.SIGTERM)
         assert bench.wait(60) == 128 + signal.SIGTERM
     finally:
         bench.terminate()
