@@ -8,6 +8,7 @@ import re
 import shutil
 
 MOST_JOBS = 8
+MESSAGE_S = 30e-6  # at most
 
 
 class Fio:
@@ -15,6 +16,7 @@ class Fio:
 
     def __init__(self, folder, device, seconds):
         self.results = pathlib.Path(folder) / "fio.json"
+        self.lasts_s = seconds
         self.command = [
             "fio", "--name=load", f"--filename={device}", "--readonly", "--rw=randread", "--bs=4k", "--direct=1",
             "--ioengine=libaio", "--iodepth=32", f"--numjobs={min(os.cpu_count(), MOST_JOBS)}", "--norandommap",
@@ -34,6 +36,7 @@ class Pipe:
 
     def __init__(self, folder, messages):
         self.results = pathlib.Path(folder) / "pipe.txt"
+        self.lasts_s = messages * MESSAGE_S
         self.command = ["sh", "-c", f'taskset -c {min(os.sched_getaffinity(0))} perf bench sched pipe -T -l {messages} '
                         f'>"{self.results}" 2>&1']
 

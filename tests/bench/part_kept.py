@@ -32,7 +32,7 @@ def speed(load):
 def one(load, tool=None, beside=False):
     """beside: the tool watches another process."""
     with contextlib.ExitStack() as stack:
-        gate = stack.enter_context(Gate(load.command))
+        gate = stack.enter_context(Gate(load))
         job = stack.enter_context(Running(["sleep", "1000"])) if beside else gate
         if tool:
             stack.enter_context(tools.attach(tool, job.pid))

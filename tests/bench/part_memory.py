@@ -19,7 +19,7 @@ SEVERAL_INTERVALS_S = 3
 def one(bench, tool):
     load = Fio(bench.folder, bench.device, max(bench.seconds, SEVERAL_INTERVALS_S))
     with contextlib.ExitStack() as stack:
-        gate = stack.enter_context(Gate(load.command))
+        gate = stack.enter_context(Gate(load))
         running = stack.enter_context(tools.attach(tool, gate.pid))
         gate.go()
         smaps = pathlib.Path(f"/proc/{running.pid}/smaps").read_text(encoding="utf-8", errors="replace")

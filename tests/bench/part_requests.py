@@ -30,7 +30,7 @@ def one(bench, tool):
     """One run of the load under one tool."""
     load = Fio(bench.folder, bench.device, bench.seconds)
     with contextlib.ExitStack() as stack:
-        gate = stack.enter_context(Gate(load.command))
+        gate = stack.enter_context(Gate(load))
         running = stack.enter_context(tools.attach(tool, gate.pid))
         programs = Programs(bench.bpftool, running.pid)
         before, others = programs.look(), host.completed([bench.device_name])

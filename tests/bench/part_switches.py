@@ -20,7 +20,7 @@ MESSAGES_PER_S = 200_000
 def one(bench, name):
     load = Pipe(bench.folder, round(bench.seconds * MESSAGES_PER_S))
     with contextlib.ExitStack() as stack:
-        gate = stack.enter_context(Gate(load.command))
+        gate = stack.enter_context(Gate(load))
         if name == EMPTY:
             tool, job = tools.empty(EMPTY, tools.SCHED_TRACEPOINTS), None
         else:

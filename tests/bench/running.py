@@ -114,8 +114,15 @@ class Running:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, error, *_):
+        """What it was measured with must have been there to the end."""
+        status = self.process.poll()
         self.stop()
+        if status is not None and not error:
+            raise Failed(f"{self.command[0]} ended by itself, status {status}: {self.said()}")
+
+    def said(self):
+        return " ".join(self.text.split())[-300:]
 
     def read(self, timeout_s):
         """Appends what comes within that time to the text; False at the end."""
@@ -134,8 +141,7 @@ class Running:
         while word not in self.text.lower():
             left_s = deadline - time.monotonic()
             if left_s <= 0 or not self.read(left_s):
-                said = " ".join(self.text.split())[-300:]
-                raise Failed(f"{self.command[0]} never said {word!r}, but: {said}")
+                raise Failed(f"{self.command[0]} never said {word!r}, but: {self.said()}")
         return time.monotonic() - self.started_s
 
     def stop(self, how=signal.SIGINT):
@@ -166,19 +172,20 @@ class Running:
 
 
 class Gate(Running):
-    """A shell that runs a command when told to, and stays, so that a tool can be attached to it before and
+    """A shell that runs a load's command when told to, and stays, so that a tool can be attached to it before and
     read after."""
 
     SCRIPT = 'echo ready; read go || exit; "$@" >/dev/null; echo "done $?"; read end'
 
-    def __init__(self, command):
-        super().__init__(["sh", "-c", self.SCRIPT, "sh", *command], ready="ready\n", stdin=subprocess.PIPE)
+    def __init__(self, load):
+        self.patience_s = load.lasts_s + PATIENCE_S
+        super().__init__(["sh", "-c", self.SCRIPT, "sh", *load.command], ready="ready\n", stdin=subprocess.PIPE)
 
-    def go(self, patience_s=PATIENCE_S):
+    def go(self):
         self.process.stdin.write(b"\n")
         self.process.stdin.flush()
-        self.wait_for("done ", patience_s)
-        self.wait_for("\n", patience_s)
+        self.wait_for("done ", self.patience_s)
+        self.wait_for("\n", self.patience_s)
         status = self.text.rpartition("done ")[2].split()[0]
         if status != "0":
             raise Failed(f"{' '.join(self.command[4:])}: status {status}: {self.text.strip()[-500:]}")

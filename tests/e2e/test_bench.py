@@ -19,7 +19,7 @@ import figures
 import tables
 from figures import Cost, Spread
 from programs import Program
-from running import descendants
+from running import Failed, Running, descendants
 
 BENCH = helpers.ROOT / "scripts" / "bench"
 
@@ -102,6 +102,13 @@ def test_goals():
     assert tables.judged(Spread(0.2, 0, 9, 3), "at most", 0.25) is True
     assert tables.judged(Spread(0.96, 0, 1, 3), "at least", 0.97) is False
     assert tables.judged(None, "at most", 1) is None
+
+
+def test_what_ends_by_itself():
+    """What is measured beside a tool that has ended says nothing about it."""
+    with pytest.raises(Failed, match="status 3: tracing"), \
+            Running(["sh", "-c", "echo tracing; exit 3"], ready="tracing") as running:
+        running.process.wait()
 
 
 @pytest.fixture
