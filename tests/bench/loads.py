@@ -7,6 +7,8 @@ import pathlib
 import re
 import shutil
 
+from running import Failed, run
+
 MOST_JOBS = 8
 MESSAGE_S = 30e-6  # at most
 
@@ -44,7 +46,13 @@ class Pipe:
     def why_absent():
         if not shutil.which("perf"):
             return "perf is not installed"
-        return None if shutil.which("taskset") else "taskset is not installed"
+        if not shutil.which("taskset"):
+            return "taskset is not installed"
+        try:  # it can be a script that looks for the one of this kernel
+            run("perf", "bench", "sched", "pipe", "-T", "-l", "1")
+        except Failed as error:
+            return f"does not start here: {error}"
+        return None
 
     def done(self):
         """Microseconds per message; None where perf did not say."""

@@ -84,7 +84,7 @@ def biolatency(name, *options):
         path = shutil.which(candidate, path=SBIN)
         if path and is_elf(path):
             version = package_version("libbpf-tools", path, "--version")
-            return Tool(name, lambda job: [path, *options], True, True, f"libbpf-tools {version}", None)
+            return Tool(name, lambda job: [path, *options], True, True, f"libbpf-tools {version or 'of no package'}", None)
     return Tool(name, None, True, True, None, "libbpf-tools' biolatency is not installed")
 
 
@@ -92,7 +92,10 @@ def bpftrace(name):
     path = shutil.which("bpftrace", path=SBIN)
     if not path:
         return Tool(name, None, True, True, None, "bpftrace is not installed")
-    version = re.sub(r"^bpftrace ", "", run(path, "--version").strip())
+    try:
+        version = re.sub(r"^bpftrace ", "", run(path, "--version").strip())
+    except Failed as error:
+        return Tool(name, None, True, True, None, f"does not start here: {error}")
     return Tool(name, lambda job: [path, "-e", ONE_LINER], True, True, f"bpftrace {version}", None)
 
 

@@ -16,7 +16,9 @@ import helpers
 
 sys.path.insert(0, str(helpers.ROOT / "tests" / "bench"))
 import figures
+import loads
 import tables
+import tools
 from figures import Cost, Spread
 from programs import Program
 from running import Failed, Running, descendants
@@ -109,6 +111,21 @@ def test_what_ends_by_itself():
     with pytest.raises(Failed, match="status 3: tracing"), \
             Running(["sh", "-c", "echo tracing; exit 3"], ready="tracing") as running:
         running.process.wait()
+
+
+def broken(tmp_path, name):
+    path = tmp_path / name
+    path.write_text("#!/bin/sh\necho not for this kernel >&2; exit 2\n", encoding="utf-8")
+    path.chmod(0o755)
+
+
+def test_peers_that_do_not_start_are_absent(tmp_path, monkeypatch):
+    for name in ("perf", "bpftrace", "taskset"):
+        broken(tmp_path, name)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr(tools, "SBIN", str(tmp_path))
+    assert "not for this kernel" in loads.Pipe.why_absent()
+    assert "not for this kernel" in tools.bpftrace("bpftrace").why_absent
 
 
 @pytest.fixture
