@@ -127,8 +127,15 @@ def remove_loops(numbers):
                 fcntl.ioctl(control, LOOP_CTL_REMOVE, number)
 
 
+def disk_of(device):
+    """The name of the whole disk, also of a partition."""
+    name = os.path.basename(os.path.realpath(device))
+    path = pathlib.Path("/sys/class/block", name).resolve()
+    return path.parent.name if (path / "partition").exists() else name
+
+
 def scheduler_file(device):
-    return pathlib.Path("/sys/block") / os.path.basename(os.path.realpath(device)) / "queue" / "scheduler"
+    return pathlib.Path("/sys/block") / disk_of(device) / "queue" / "scheduler"
 
 
 def set_scheduler(device):

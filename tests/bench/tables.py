@@ -2,6 +2,9 @@
 """The report: tables for people, and the same figures as JSON."""
 
 import json
+import os
+
+from running import Failed
 
 
 class Writer:
@@ -11,7 +14,11 @@ class Writer:
         self.stream = stream
 
     def line(self, text=""):
-        print(text, file=self.stream, flush=True)
+        try:
+            print(text, file=self.stream, flush=True)
+        except OSError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self.stream.fileno())  # what it still holds is not written at the end
+            raise Failed(f"standard output: {error.strerror}") from error
 
     @staticmethod
     def figure(value, digits):
@@ -60,10 +67,18 @@ def plain(value):
     return round(value, 4) if isinstance(value, float) else value
 
 
+def can_write(path):
+    """Asked before measuring, which leaves an old report as it is until there is a new one."""
+    return not os.path.isdir(path) and os.access(path if os.path.exists(path) else os.path.dirname(path) or ".", os.W_OK)
+
+
 def write_json(path, report):
-    with open(path, "w", encoding="utf-8") as file:
-        json.dump(plain(report), file, indent=1)
-        file.write("\n")
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(plain(report), file, indent=1)
+            file.write("\n")
+    except OSError as error:
+        raise Failed(f"{path}: {error.strerror}") from error
 
 
 def goals_for_json(goals):

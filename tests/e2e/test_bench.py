@@ -128,6 +128,31 @@ def test_peers_that_do_not_start_are_absent(tmp_path, monkeypatch):
     assert "not for this kernel" in tools.bpftrace("bpftrace").why_absent
 
 
+@pytest.mark.parametrize("options, why", [
+    (["--rounds", "0"], "--rounds must be positive"),
+    (["--seconds", "nan"], "--seconds must be at least 0.1"),
+    (["--seconds", "inf"], "--seconds must be at least 0.1"),
+    (["--only", "requests,nonsense"], "there is no part 'nonsense'"),
+    (["--device", "/dev/none"], "there is no /dev/none"),
+    (["--device", "/dev/null"], "/dev/null is not a disk"),
+    (["--device", "/tmp"], "/tmp is not a disk"),
+    (["--device", __file__], "is not a disk"),
+    (["--json", "/tmp"], "cannot write to /tmp"),
+    (["--json", "/none/bench.json"], "cannot write to /none/bench.json")])
+def test_what_cannot_be_measured_is_told_before(options, why):
+    done = subprocess.run([BENCH, *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert why in done.stderr
+
+
+def test_figures_that_cannot_be_written():
+    with open("/dev/full", "w", encoding="utf-8") as full, pytest.raises(Failed, match="standard output: No space left"):
+        tables.Writer(full).line("figures")
+    with pytest.raises(Failed, match="/dev/full: No space left"):
+        tables.write_json("/dev/full", {})
+
+
 @pytest.fixture
 def fio(traceable):
     if not shutil.which("fio"):
@@ -143,6 +168,7 @@ def test_counts_what_fio_did(fio, tmp_path):
     report = json.loads(result.read_text(encoding="utf-8"))
     assert report["schema"] == "whystall.bench/1"
     assert report["machine"]["kernel"] in done.stdout
+    assert f"device: {report['parts']['requests']['device']['name']} (tmpfs), scheduler none" in done.stdout
     part = report["parts"]["requests"]
     empty = part["rounds"][0]["empty programs"]
     assert set(empty["ns"]) == {"Q", "D", "C"}
