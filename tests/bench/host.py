@@ -14,7 +14,6 @@ import tempfile
 from running import Failed, Signals, run
 
 MIB = 1 << 20
-BPF_STATS = pathlib.Path("/proc/sys/kernel/bpf_stats_enabled")
 TRACEFS = pathlib.Path("/sys/kernel/tracing")
 LOOP_CTL_REMOVE = 0x4C81
 RUN_TIME = 0  # BPF_STATS_RUN_TIME
@@ -52,10 +51,6 @@ def bpf_stats():
         yield
     finally:
         os.close(enabled)
-
-
-def bpf_stats_are_on():
-    return BPF_STATS.read_text(encoding="ascii").strip() != "0"
 
 
 def put_back(*command):

@@ -4,10 +4,10 @@
 import contextlib
 import time
 
-import host
 import tools
 from figures import ratio, spread
 from loads import Fio, Pipe
+from programs import bpf_stats_are_on
 from running import Gate, Running
 
 TITLE = "Kept at saturation (paired runs, with the tool / alone; with nothing: what the host makes of it)"
@@ -61,11 +61,14 @@ def measure(bench):
         pairs += [(PIPE, CONTROL, None, False), (PIPE, OTHER, own, True), (PIPE, JOB, own, False)]
     loads = {IOPS: Fio(bench.folder, bench.device, bench.seconds),
              PIPE: Pipe(bench.folder, round(bench.seconds * PIPE_MESSAGES_PER_S))}
-    rounds = [{f"{load}: {name}": pair(loads[load], tool, beside, number % 2 == 1)
-               for load, name, tool, beside in bench.turned(pairs, number)}
-              for number in bench.rounds_of(TITLE)]
+    rounds, stats_on = [], False
+    for number in bench.rounds_of(TITLE):
+        stats_on = stats_on or bpf_stats_are_on(bench.bpftool)
+        rounds.append({f"{load}: {name}": pair(loads[load], tool, beside, number % 2 == 1)
+                       for load, name, tool, beside in bench.turned(pairs, number)})
+    stats_on = stats_on or bpf_stats_are_on(bench.bpftool)
     names = [f"{load}: {name}" for load, name, *_ in pairs]
-    return {"absent": absent, "rounds": rounds, "device": bench.device_facts(), "bpf_stats_on": host.bpf_stats_are_on(),
+    return {"absent": absent, "rounds": rounds, "device": bench.device_facts(), "bpf_stats_on": stats_on,
             "versions": {tool.name: tool.version for tool in there if tool.version},
             "kept": {name: {key: spread([done[name][key] for done in rounds]) for key in ("ratio", "alone")}
                      for name in names}}
@@ -80,7 +83,7 @@ def table(result, write):
         rows.append([name, write.spread(kept["ratio"], 3), f"{alone.median * scale:.0f} {unit}" if alone else "-"])
     write.table(["", "ratio", "alone"], rows)
     if result["bpf_stats_on"]:
-        write.line("  kernel.bpf_stats_enabled was set by somebody else, which makes every BPF program slower")
+        write.line("  somebody else had the kernel take the time of BPF programs (as by kernel.bpf_stats_enabled), which makes each slower")
 
 
 def goals(result):

@@ -4,7 +4,9 @@
 import collections
 import json
 import pathlib
+import time
 
+import tools
 from figures import parse_fdinfo
 from running import run
 
@@ -37,6 +39,13 @@ class Programs:
                                        program.get("run_time_ns", 0), program["bytes_xlated"],
                                        program.get("bytes_jited", 0), self.verified[program["id"]])
                 for program in shown if program["id"] in self.verified}
+
+
+def bpf_stats_are_on(bpftool):
+    """Whether the kernel counts runs of programs: kernel.bpf_stats_enabled does not tell of those who asked by a descriptor."""
+    with tools.attach(tools.empty("empty programs", tools.SCHED_TRACEPOINTS)) as running:
+        time.sleep(0.01)
+        return any(program.run_cnt for program in Programs(bpftool, running.pid).look().values())
 
 
 def map_bytes(pid):

@@ -16,11 +16,12 @@ import helpers
 
 sys.path.insert(0, str(helpers.ROOT / "tests" / "bench"))
 import figures
+import host
 import loads
 import tables
 import tools
 from figures import Cost, Spread
-from programs import Program
+from programs import Program, bpf_stats_are_on
 from running import Failed, Running, descendants
 
 BENCH = helpers.ROOT / "scripts" / "bench"
@@ -178,6 +179,13 @@ def test_counts_what_fio_did(fio, tmp_path):
     own = part["ns"]["whystall -a"]
     assert own["sum"]["median"] == pytest.approx(sum(own[place]["median"] for place in "QDC"), abs=0.01)
     assert [goal["met"] for goal in report["goals"]] != []
+
+
+def test_knows_that_the_kernel_takes_the_time_of_programs(traceable):
+    bpftool = subprocess.run([helpers.ROOT / "scripts" / "find-bpftool"], stdout=subprocess.PIPE, check=True,
+                             text=True).stdout.strip()
+    with host.bpf_stats():
+        assert bpf_stats_are_on(bpftool)
 
 
 def left_by_bench():
