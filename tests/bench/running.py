@@ -149,13 +149,16 @@ class Running:
         if self.output is None:
             return
         with Signals.hold():
-            family = descendants(self.pid) if self.process.poll() is None else []
+            family = self.family() if self.process.poll() is None else []
             self.end(how)
             for pid in family:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             os.close(self.output)
             self.output = None
+
+    def family(self):
+        return descendants(self.pid)
 
     def end(self, how):
         """Asks more than once: biolatency sleeps on where the signal comes just before its sleep."""
@@ -189,6 +192,17 @@ class Gate(Running):
         status = self.text.rpartition("done ")[2].split()[0]
         if status != "0":
             raise Failed(f"{' '.join(self.command[4:])}: status {status}: {self.text.strip()[-500:]}")
+
+    def family(self):
+        """fio may be starting its jobs. Who is stopped starts nothing more."""
+        found, new = set(), {self.pid}
+        while new:
+            for pid in new:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGSTOP)
+            found |= new
+            new = set(descendants(self.pid)) - found
+        return found - {self.pid}
 
     def stop(self, how=signal.SIGKILL):
         super().stop(how)

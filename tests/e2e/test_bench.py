@@ -22,7 +22,7 @@ import tables
 import tools
 from figures import Cost, Spread
 from programs import Program, bpf_stats_are_on
-from running import Failed, Running, descendants
+from running import Failed, Gate, Running, descendants
 
 BENCH = helpers.ROOT / "scripts" / "bench"
 
@@ -127,6 +127,31 @@ def test_peers_that_do_not_start_are_absent(tmp_path, monkeypatch):
     monkeypatch.setattr(tools, "SBIN", str(tmp_path))
     assert "not for this kernel" in loads.Pipe.why_absent()
     assert "not for this kernel" in tools.bpftrace("bpftrace").why_absent
+
+
+def running(argument):
+    """Processes with that argument."""
+    return [path.parent.name for path in pathlib.Path("/proc").glob("[0-9]*/cmdline")
+            if argument.encode() in contents(path).split(b"\0")]
+
+
+def contents(path):
+    with contextlib.suppress(OSError):
+        return path.read_bytes()
+    return b""
+
+
+def test_ends_what_is_being_started():
+    """As fio's jobs: each in a session of its own."""
+    for moment in range(10):
+        load = loads.Pipe("/", 1)
+        load.command = ["sh", "-c", "for i in 1 2 3 4 5 6 7 8 9 10; do setsid sleep 4321.5 & done; wait"]
+        gate = Gate(load)
+        gate.process.stdin.write(b"\n")
+        gate.process.stdin.flush()
+        time.sleep(moment / 1000)
+        gate.stop()
+        helpers.wait_until(lambda: not running("4321.5"), "the end of all", 5)
 
 
 @pytest.mark.parametrize("options, why", [
