@@ -51,7 +51,7 @@ def write_goals(goals, write):
     rows = []
     for what, value, how, goal, unit in goals:
         met = judged(value, how, goal)
-        rows.append([what, write.spread(value, 3 if unit in ("", "%") else 1), f"{how} {goal} {unit}".strip(),
+        rows.append([what, write.spread(value, 3 if not unit or unit.startswith("%") else 1), f"{how} {goal} {unit}".strip(),
                      "not measured" if met is None else "met" if met else "MISSED"])
     write.table(["Goal", "measured", "wanted", ""], rows)
 

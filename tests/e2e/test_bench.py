@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """scripts/bench: what it computes, what it counts beside fio's own figures, and that it leaves nothing behind."""
 import contextlib
+import io
 import json
 import pathlib
 import shutil
@@ -105,6 +106,12 @@ def test_goals():
     assert tables.judged(Spread(0.2, 0, 9, 3), "at most", 0.25) is True
     assert tables.judged(Spread(0.96, 0, 1, 3), "at least", 0.97) is False
     assert tables.judged(None, "at most", 1) is None
+
+
+def test_goals_have_the_digits_that_they_are_judged_by():
+    text = io.StringIO()
+    tables.write_goals([("user space", Spread(0.54, 0.04, 0.6, 3), "at most", 0.5, "% of a CPU")], tables.Writer(text))
+    assert "0.540 (0.040..0.600)  at most 0.5 % of a CPU  MISSED" in text.getvalue()
 
 
 def test_what_ends_by_itself():
