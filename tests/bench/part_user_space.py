@@ -68,39 +68,32 @@ def under(bench, clients, mode, options=()):
             "processes_dropped": report["loss"]["processes_dropped"], "keys_folded": report["loss"]["keys_folded"]}
 
 
-def clients_on(stack, count, devices):
-    return stack.enter_context(Running([tools.BENCH / "clients", str(count), *devices], ready="ready"))
+def modes(keys):
+    """(mode, options) of the runs beside so many keys: with the room that there is by default, and with room for all."""
+    found = [("-a", ()), ("-p", ())]
+    if keys > MOST_KEYS:
+        found += [(mode, ("--max-keys", str(keys + MOST_KEYS // 2))) for mode, _ in found]
+    return found
+
+
+def beside(bench, count, wanted):
+    """Rows of so many processes on so many devices, which are there only meanwhile: whystall looks at all that there are."""
+    bench.say(f"{TITLE}: {count} processes, {wanted} devices")
+    with contextlib.ExitStack() as stack:
+        devices = stack.enter_context(host.loop_devices(bench.folder, wanted, 1))
+        if not devices:
+            raise Failed("no loop device can be made")
+        clients = stack.enter_context(Running([tools.BENCH / "clients", str(count), *devices], ready="ready"))
+        return [{"processes": count, "devices": len(devices), "devices_wanted": wanted, "mode": " ".join([mode, *options]),
+                 **under(bench, clients, mode, options)} for mode, options in modes(2 * len(devices) * count)]
 
 
 def by_processes(bench):
-    rows = []
-    for count in PROCESSES_QUICK if bench.quick else PROCESSES:
-        bench.say(f"{TITLE}: {count} processes")
-        with contextlib.ExitStack() as stack:
-            devices = stack.enter_context(host.loop_devices(bench.folder, 1, 1))
-            if not devices:
-                raise Failed("no loop device can be made")
-            clients = clients_on(stack, count, devices)
-            rows += [{"processes": count, "devices": 1, "mode": mode, **under(bench, clients, mode)}
-                     for mode in ("-a", "-p")]
-    return rows
+    return [row for count in (PROCESSES_QUICK if bench.quick else PROCESSES) for row in beside(bench, count, 1)]
 
 
 def by_devices(bench):
-    """Every device is there only while it is measured: whystall looks at all that there are."""
-    rows = []
-    for count in DEVICES_QUICK if bench.quick else DEVICES:
-        bench.say(f"{TITLE}: {count} devices")
-        with contextlib.ExitStack() as stack:
-            devices = stack.enter_context(host.loop_devices(bench.folder, count, 1))
-            clients = clients_on(stack, FEW, devices)
-            modes = [("-a", ()), ("-p", ())]
-            if 2 * len(devices) * FEW > MOST_KEYS:
-                modes.append(("-p", ("--max-keys", str(2 * len(devices) * FEW + MOST_KEYS // 2))))
-            rows += [{"processes": FEW, "devices": len(devices), "devices_wanted": count,
-                      "mode": " ".join([mode, *options]), **under(bench, clients, mode, options)}
-                     for mode, options in modes]
-    return rows
+    return [row for wanted in (DEVICES_QUICK if bench.quick else DEVICES) for row in beside(bench, FEW, wanted)]
 
 
 def measure(bench):
@@ -120,5 +113,7 @@ def table(result, write):
 
 
 def goals(result):
-    return [(f"user space with {GOAL_PROCESSES:,} processes, whystall {row['mode']}", row["pct"], "at most", GOAL_PCT,
-             "% of a CPU") for row in result["by_processes"] if row["processes"] == GOAL_PROCESSES]
+    """Not judged where whystall did not see them all."""
+    return [(f"user space with {GOAL_PROCESSES:,} processes, whystall {row['mode']}",
+             row["pct"] if row["keys_seen"] >= 2 * GOAL_PROCESSES else None, "at most", GOAL_PCT, "% of a CPU")
+            for row in result["by_processes"] if row["processes"] == GOAL_PROCESSES]
