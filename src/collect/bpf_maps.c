@@ -370,7 +370,7 @@ static bool counts_in_flight(uint32_t device)
 
 static bool is_idle(const struct sample *disks, uint32_t device)
 {
-	const struct disk_sample *disk = sample_find_disk(disks, device);
+	const struct disk_sample *disk = sample_find_disk(disks, device, 0);
 
 	return disk && disk->in_flight == 0 && counts_in_flight(device);
 }

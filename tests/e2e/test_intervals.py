@@ -13,10 +13,10 @@ INTERVAL = "0.1"
 INTERVALS = 40  # roles are found anew in the first eight and every eighth one then, which takes more calls
 FEW, MANY = 4, 96
 
-# In one interval at most: for input markers 64 copies of their parents are looked at by their smallest (256 KiB, each
-# counted with 4 at least), 9 calls each; 32 trainers are asked what they may have, 8 calls each; and what is read of the
+# In one interval at most: for input markers 32 copies of their parents are looked at (128 KiB, each counted with
+# 4 at least), 10 calls each; 32 trainers are asked what they may have, 8 calls each; and what is read of the
 # host and of control groups.
-MOST_CALLS = 64 * 9 + 32 * 8 + 400
+MOST_CALLS = 32 * 10 + 32 * 8 + 400
 
 
 @pytest.fixture
