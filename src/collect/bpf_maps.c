@@ -630,10 +630,13 @@ static int mark_busy(struct bpf_maps *maps, bool *busy)
 static int give_back_rows(struct bpf_maps *maps, struct fault *fault)
 {
 	int fd = bpf_map__fd(maps->skel->maps.free_rows);
-	bool *busy = calloc(maps->max_rows, sizeof(*busy));
 	uint32_t end = rows_end(maps);
-	int err = 0;
+	bool *busy;
+	int err;
 
+	if (!maps->retired_count)
+		return 0;
+	busy = calloc(maps->max_rows, sizeof(*busy));
 	if (!busy)
 		return fault_set(fault, -ENOMEM, "out of memory");
 	err = mark_busy(maps, busy);
@@ -652,6 +655,7 @@ static int give_back_rows(struct bpf_maps *maps, struct fault *fault)
 		io_row_add(sum, row);
 		memset(row, 0, sizeof(*row));
 		maps->retired[i] = false;
+		maps->retired_count--;
 		if (bpf_map_update_elem(fd, NULL, &i, BPF_ANY))
 			err = fault_set(fault, -errno, "cannot give back a row: %s",
 					strerror(errno));
@@ -692,6 +696,21 @@ static void mark_alive(struct bpf_maps *maps, bool *alive, uint32_t owners)
 	}
 }
 
+static bool has_exited(const struct owner *o, uint64_t now)
+{
+	return o->kind == OWNER_PROCESS && o->end_boot_ns && o->end_boot_ns + exit_age_ns < now;
+}
+
+static bool any_exited(struct bpf_maps *maps)
+{
+	uint64_t now = time_now_ns(CLOCK_BOOTTIME);
+	uint32_t end = bpf_maps_owners_used(maps), i = OWNER_FIRST;
+
+	while (i < end && !has_exited(&maps->owners[i], now))
+		i++;
+	return i < end;
+}
+
 /* Exited processes, the earliest first. Returns how many, or -ENOMEM. */
 static ssize_t list_exited(struct bpf_maps *maps, struct exited_owner **list)
 {
@@ -710,8 +729,7 @@ static ssize_t list_exited(struct bpf_maps *maps, struct exited_owner **list)
 	for (uint32_t i = OWNER_FIRST; i < end; i++) {
 		const struct owner *o = &maps->owners[i];
 
-		if (o->kind == OWNER_PROCESS && o->end_boot_ns && !alive[i] &&
-		    o->end_boot_ns + exit_age_ns < now)
+		if (has_exited(o, now) && !alive[i])
 			(*list)[count++] =
 				(struct exited_owner){ .end_boot_ns = o->end_boot_ns, .index = i };
 	}
@@ -720,26 +738,57 @@ static ssize_t list_exited(struct bpf_maps *maps, struct exited_owner **list)
 	return count;
 }
 
+/* The rows of each owner, as a chain: of owners the first, of rows the next one. Row 0 is reserved, and ends it. */
+struct owned_rows {
+	uint32_t *first, *next;
+};
+
+static void owned_rows_free(struct owned_rows *rows)
+{
+	free(rows->first);
+	free(rows->next);
+}
+
+static int owned_rows_list(struct owned_rows *rows, struct bpf_maps *maps)
+{
+	uint32_t end = rows_end(maps);
+
+	*rows = (struct owned_rows){ .first = calloc(maps->max_owners, sizeof(*rows->first)),
+				     .next = calloc(maps->max_rows, sizeof(*rows->next)) };
+	if (!rows->first || !rows->next) {
+		owned_rows_free(rows);
+		return -ENOMEM;
+	}
+	for (uint32_t i = RESERVED_ROWS; i < end; i++) {
+		uint32_t owner = maps->rows[i].key.owner;
+
+		if (!row_live(maps, i) || owner >= maps->max_owners)
+			continue;
+		rows->next[i] = rows->first[owner];
+		rows->first[owner] = i;
+	}
+	return 0;
+}
+
 /*
  * Take the rows of an exited process out of BPF's reach; they are given back at the next call. A
  * process without any rows left gives its own place back. Returns how many rows were retired.
  */
-static int retire(struct bpf_maps *maps, uint32_t index, struct fault *fault)
+static int retire(struct bpf_maps *maps, const struct owned_rows *owned, uint32_t index,
+		  struct fault *fault)
 {
 	int keys = bpf_map__fd(maps->skel->maps.row_by_key);
 	int free_owners = bpf_map__fd(maps->skel->maps.free_owners);
-	uint32_t end = rows_end(maps);
 	int rows = 0, retired = 0;
 
-	for (uint32_t i = RESERVED_ROWS; i < end; i++) {
-		if (!row_live(maps, i) || maps->rows[i].key.owner != index)
-			continue;
+	for (uint32_t i = owned->first[index]; i; i = owned->next[i]) {
 		rows++;
 		if (maps->retired[i])
 			continue;
 		if (bpf_map_delete_elem(keys, &maps->rows[i].key) && errno != ENOENT)
 			return fault_set(fault, -errno, "cannot retire a row: %s", strerror(errno));
 		maps->retired[i] = true;
+		maps->retired_count++;
 		retired++;
 	}
 	if (rows)
@@ -780,26 +829,38 @@ static int make_room(struct bpf_maps *maps, struct fault *fault)
 {
 	uint32_t max_owners = maps->max_owners / 4 * 3, rows, owners;
 	struct exited_owner *list;
+	struct owned_rows owned;
 	ssize_t count;
 	int err;
 
+	/* So many were ever handed out: those in use need not be counted. */
+	if (rows_end(maps) <= maps->max_keys_used && bpf_maps_owners_used(maps) <= max_owners)
+		return 0;
 	if (count_rows(maps) <= maps->max_keys_used && count_owners(maps) <= max_owners)
 		return 0;
 	err = give_back_rows(maps, fault);
 	if (err)
 		return err;
+	if (!any_exited(maps))
+		return 0;
 	rows = count_rows(maps);
 	owners = count_owners(maps);
+	err = owned_rows_list(&owned, maps);
+	if (err)
+		return fault_set(fault, err, "out of memory");
 	count = list_exited(maps, &list);
-	if (count < 0)
+	if (count < 0) {
+		owned_rows_free(&owned);
 		return fault_set(fault, -ENOMEM, "out of memory");
+	}
 	for (ssize_t i = 0; i < count && (rows > maps->max_keys_used || owners > max_owners); i++) {
-		err = retire(maps, list[i].index, fault);
+		err = retire(maps, &owned, list[i].index, fault);
 		if (err < 0)
 			break;
 		rows -= at_most((uint32_t)err, rows);
 		owners--;
 	}
+	owned_rows_free(&owned);
 	free(list);
 	return err < 0 ? err : 0;
 }

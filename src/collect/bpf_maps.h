@@ -54,7 +54,8 @@ struct bpf_maps {
 	struct sample disks;       /* likewise */
 	struct batch batch;        /* scratch of all that read hashes */
 	bool *retired;             /* by row: no longer found by BPF, to be added up when unused */
-	uint32_t max_keys_used;    /* above this many rows exited processes are added up */
+	uint32_t retired_count;
+	uint32_t max_keys_used; /* above this many rows exited processes are added up */
 
 	/* Sums of rows that were given back, by device, operation and cause. */
 	struct io_row *exited;
