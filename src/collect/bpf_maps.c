@@ -605,21 +605,20 @@ static int mark_upper(void *context, const void *key, const void *value)
 }
 
 /* Mark the rows that requests in flight still point to. Bios first: they become requests. */
-static int mark_busy(struct bpf_maps *maps, bool *busy)
+static int mark_busy(struct bpf_maps *maps, struct busy_rows *rows)
 {
-	struct busy_rows rows = { .busy = busy, .count = maps->max_rows };
 	const struct inflight *table = maps->inflight;
 	uint32_t entries = bpf_map__max_entries(maps->skel->maps.inflight);
 	int err;
 
-	err = batch_read(&maps->batch, maps->skel->maps.bios, mark_bio, &rows);
+	err = batch_read(&maps->batch, maps->skel->maps.bios, mark_bio, rows);
 	if (!err)
-		err = batch_read(&maps->batch, maps->skel->maps.upper_bios, mark_upper, &rows);
+		err = batch_read(&maps->batch, maps->skel->maps.upper_bios, mark_upper, rows);
 	if (!err)
-		err = batch_read(&maps->batch, maps->skel->maps.spilled, mark_spilled, &rows);
+		err = batch_read(&maps->batch, maps->skel->maps.spilled, mark_spilled, rows);
 	for (uint32_t i = 0; i < entries; i++)
 		if (table[i].request)
-			mark_row(&rows, table[i].row);
+			mark_row(rows, table[i].row);
 	return err;
 }
 
@@ -630,22 +629,22 @@ static int mark_busy(struct bpf_maps *maps, bool *busy)
 static int give_back_rows(struct bpf_maps *maps, struct fault *fault)
 {
 	int fd = bpf_map__fd(maps->skel->maps.free_rows);
+	struct busy_rows rows = { .count = maps->max_rows };
 	uint32_t end = rows_end(maps);
-	bool *busy;
 	int err;
 
 	if (!maps->retired_count)
 		return 0;
-	busy = calloc(maps->max_rows, sizeof(*busy));
-	if (!busy)
+	rows.busy = calloc(maps->max_rows, sizeof(*rows.busy));
+	if (!rows.busy)
 		return fault_set(fault, -ENOMEM, "out of memory");
-	err = mark_busy(maps, busy);
+	err = mark_busy(maps, &rows);
 	if (err)
 		fault_set(fault, err, "cannot copy what is in flight: %s", strerror(-err));
 	for (uint32_t i = RESERVED_ROWS; !err && i < end; i++) {
 		struct io_row *row = &maps->rows[i], *sum;
 
-		if (!maps->retired[i] || busy[i])
+		if (!maps->retired[i] || rows.busy[i])
 			continue;
 		sum = exited_row(maps, row);
 		if (!sum) {
@@ -660,7 +659,7 @@ static int give_back_rows(struct bpf_maps *maps, struct fault *fault)
 			err = fault_set(fault, -errno, "cannot give back a row: %s",
 					strerror(errno));
 	}
-	free(busy);
+	free(rows.busy);
 	return err;
 }
 

@@ -29,15 +29,21 @@ static bool same_owner(const struct sample *from, const struct sample *to, uint3
 		from->owners[owner].owner.start_boot_ns == to->owners[owner].owner.start_boot_ns);
 }
 
+struct row_place {
+	const struct io_row *row;
+};
+
 /* The rows of a sample, to be found by their keys. */
 struct row_index {
 	const struct sample *sample;
-	const struct io_row **sorted; /* NULL until one is looked for elsewhere than where it was */
+	struct row_place *sorted; /* NULL until one is looked for elsewhere than where it was */
 };
 
-static int pointers_by_key(const void *a, const void *b)
+static int places_by_key(const void *a, const void *b)
 {
-	return by_key(*(const struct io_row *const *)a, *(const struct io_row *const *)b);
+	const struct row_place *x = a, *y = b;
+
+	return by_key(x->row, y->row);
 }
 
 static int sort_index(struct row_index *index)
@@ -50,8 +56,8 @@ static int sort_index(struct row_index *index)
 	if (!index->sorted)
 		return -ENOMEM;
 	for (size_t i = 0; i < sample->row_count; i++)
-		index->sorted[i] = &sample->rows[i];
-	qsort(index->sorted, sample->row_count, sizeof(*index->sorted), pointers_by_key);
+		index->sorted[i].row = &sample->rows[i];
+	qsort(index->sorted, sample->row_count, sizeof(*index->sorted), places_by_key);
 	return 0;
 }
 
@@ -60,7 +66,7 @@ static int find_row(struct row_index *index, const struct io_row *wanted, size_t
 		    const struct io_row **found)
 {
 	const struct sample *sample = index->sample;
-	const struct io_row **place;
+	const struct row_place key = { .row = wanted }, *place;
 	int err;
 
 	*found = NULL;
@@ -71,10 +77,10 @@ static int find_row(struct row_index *index, const struct io_row *wanted, size_t
 	err = sort_index(index);
 	if (err)
 		return err;
-	place = bsearch(&wanted, index->sorted, sample->row_count, sizeof(*index->sorted),
-			pointers_by_key);
+	place = bsearch(&key, index->sorted, sample->row_count, sizeof(*index->sorted),
+			places_by_key);
 	if (place)
-		*found = *place;
+		*found = place->row;
 	return 0;
 }
 
