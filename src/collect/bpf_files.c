@@ -98,7 +98,7 @@ static void join_names(struct bpf_maps *maps, const struct file_row *row, char *
 static void name_by_device(const struct sample *sample, const struct file_row *row,
 			   const char *inside, char *out, size_t size)
 {
-	const struct disk_sample *disk = sample_find_disk(sample, row->file_system);
+	const struct disk_sample *disk = sample_find_disk(sample, row->file_system, 0);
 
 	if (disk)
 		snprintf(out, size, "(%s)%s", disk->name, inside);

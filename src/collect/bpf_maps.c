@@ -111,6 +111,7 @@ void bpf_maps_close(struct bpf_maps *maps)
 	free(maps->retired);
 	free(maps->suspects);
 	sample_free(&maps->disks);
+	batch_free(&maps->batch);
 	free(maps->exited);
 	memset(maps, 0, sizeof(*maps));
 }
@@ -271,44 +272,40 @@ static int read_concurrency(struct bpf_maps *maps, struct sample *sample)
 	return 0;
 }
 
-static int read_edges(const struct bpf_maps *maps, struct sample *sample)
+static int add_edge(void *context, const void *key, const void *value)
 {
-	int fd = bpf_map__fd(maps->skel->maps.edges);
-	struct edge_key key, *previous = NULL;
+	struct edge_sample *edge = sample_add_edge(context);
 
-	for (; bpf_map_get_next_key(fd, previous, &key) == 0; previous = &key) {
-		struct edge_sample found = { .key = key }, *edge;
+	if (!edge)
+		return -ENOMEM;
+	memcpy(&edge->key, key, sizeof(edge->key));
+	memcpy(&edge->edge, value, sizeof(edge->edge));
+	return 0;
+}
 
-		if (bpf_map_lookup_elem(fd, &key, &found.edge) != 0)
-			continue;
-		edge = sample_add_edge(sample);
-		if (!edge)
-			return -ENOMEM;
-		*edge = found;
-	}
+static int read_edges(struct bpf_maps *maps, struct sample *sample)
+{
+	return batch_read(&maps->batch, maps->skel->maps.edges, add_edge, sample);
+}
+
+static int add_hidden_disk(void *context, const void *key, const void *value)
+{
+	const struct disk_name *name = value;
+	struct disk_sample *disk = sample_add_disk(context);
+
+	if (!disk)
+		return -ENOMEM;
+	*disk = (struct disk_sample){ .hidden = true };
+	memcpy(&disk->device, key, sizeof(disk->device));
+	memcpy(disk->name, name->text, sizeof(disk->name));
+	disk->name[sizeof(disk->name) - 1] = '\0';
 	return 0;
 }
 
 /* Disks that /proc/diskstats leaves out. */
-static int read_hidden_disks(const struct bpf_maps *maps, struct sample *sample)
+static int read_hidden_disks(struct bpf_maps *maps, struct sample *sample)
 {
-	int fd = bpf_map__fd(maps->skel->maps.hidden_disks);
-	uint32_t device, *previous = NULL;
-
-	for (; bpf_map_get_next_key(fd, previous, &device) == 0; previous = &device) {
-		struct disk_name name;
-		struct disk_sample *disk;
-
-		if (bpf_map_lookup_elem(fd, &device, &name) != 0)
-			continue;
-		disk = sample_add_disk(sample);
-		if (!disk)
-			return -ENOMEM;
-		*disk = (struct disk_sample){ .device = device, .hidden = true };
-		memcpy(disk->name, name.text, sizeof(disk->name));
-		disk->name[sizeof(disk->name) - 1] = '\0';
-	}
-	return 0;
+	return batch_read(&maps->batch, maps->skel->maps.hidden_disks, add_hidden_disk, sample);
 }
 
 int bpf_maps_read_threads(struct bpf_maps *maps, struct sample *sample)
@@ -373,7 +370,7 @@ static bool counts_in_flight(uint32_t device)
 
 static bool is_idle(const struct sample *disks, uint32_t device)
 {
-	const struct disk_sample *disk = sample_find_disk(disks, device);
+	const struct disk_sample *disk = sample_find_disk(disks, device, 0);
 
 	return disk && disk->in_flight == 0 && counts_in_flight(device);
 }
@@ -434,42 +431,64 @@ static int catch_up_requests(struct bpf_maps *maps, struct fault *fault)
 	return err;
 }
 
-/*
- * The same for bios of devices without requests. (They are few: those of a moment, and those missed since the
- * last call.) The entry is gone when its completion comes first: who deletes it counts it.
- */
-static int catch_up_upper(struct bpf_maps *maps, struct fault *fault)
+/* Bios that are old enough to have been missed. */
+struct missed {
+	struct bpf_maps *maps;
+	uint64_t now;
+	size_t count;
+	uint64_t bios[MAX_SUSPECTS];
+};
+
+static bool is_old(const struct upper_bio *bio, uint64_t now)
+{
+	return bio->q_ns + suspect_age_ns < now;
+}
+
+static int note_missed(void *context, const void *key, const void *value)
+{
+	struct missed *missed = context;
+	struct upper_bio bio;
+
+	memcpy(&bio, value, sizeof(bio));
+	if (is_old(&bio, missed->now) && missed->count < MAX_SUSPECTS)
+		memcpy(&missed->bios[missed->count++], key, sizeof(missed->bios[0]));
+	return 0;
+}
+
+/* The entry is gone when its completion comes first: who deletes it counts it. */
+static void count_missed_bio(struct bpf_maps *maps, uint64_t key, uint64_t now)
 {
 	int fd = bpf_map__fd(maps->skel->maps.upper_bios);
-	uint64_t now = time_now_ns(CLOCK_MONOTONIC), key, *previous = NULL;
-	uint64_t missed[MAX_SUSPECTS];
+	struct inflight e = { 0 };
 	struct upper_bio bio;
-	size_t count = 0;
+
+	if (bpf_map_lookup_elem(fd, &key, &bio) != 0 || !reach_row(maps, bio.row) ||
+	    !is_old(&bio, now) || !is_idle(&maps->disks, maps->rows[bio.row].key.device) ||
+	    bpf_map_delete_elem(fd, &key) != 0)
+		return;
+	__atomic_fetch_add(&maps->skel->bss->upper_bios_now, -1, __ATOMIC_RELAXED);
+	e.row = bio.row;
+	e.bytes = bio.bytes;
+	count_missed(maps, &e);
+}
+
+/* The same for bios of devices without requests. */
+static int catch_up_upper(struct bpf_maps *maps, struct fault *fault)
+{
+	struct missed missed = { .maps = maps, .now = time_now_ns(CLOCK_MONOTONIC) };
 	int err;
 
 	if (!__atomic_load_n(&maps->skel->bss->upper_bios_now, __ATOMIC_RELAXED))
 		return 0;
-	for (; count < MAX_SUSPECTS && bpf_map_get_next_key(fd, previous, &key) == 0;
-	     previous = &key)
-		if (bpf_map_lookup_elem(fd, &key, &bio) == 0 && bio.q_ns + suspect_age_ns < now)
-			missed[count++] = key;
-	if (!count)
+	err = batch_read(&maps->batch, maps->skel->maps.upper_bios, note_missed, &missed);
+	if (err)
+		return fault_set(fault, err, "cannot copy the bios in flight: %s", strerror(-err));
+	if (!missed.count)
 		return 0;
 	sample_clear(&maps->disks);
 	err = diskstats_read("/proc/diskstats", &maps->disks, fault);
-	for (size_t i = 0; !err && i < count; i++) {
-		struct inflight e = { 0 };
-
-		if (bpf_map_lookup_elem(fd, &missed[i], &bio) != 0 || !reach_row(maps, bio.row) ||
-		    bio.q_ns + suspect_age_ns >= now ||
-		    !is_idle(&maps->disks, maps->rows[bio.row].key.device) ||
-		    bpf_map_delete_elem(fd, &missed[i]) != 0)
-			continue;
-		__atomic_fetch_add(&maps->skel->bss->upper_bios_now, -1, __ATOMIC_RELAXED);
-		e.row = bio.row;
-		e.bytes = bio.bytes;
-		count_missed(maps, &e);
-	}
+	for (size_t i = 0; !err && i < missed.count; i++)
+		count_missed_bio(maps, missed.bios[i], missed.now);
 	return err;
 }
 
@@ -545,32 +564,62 @@ static struct io_row *exited_row(struct bpf_maps *maps, const struct io_row *row
 	return larger;
 }
 
-/* Mark the rows that requests in flight still point to. */
-static void mark_busy(const struct bpf_maps *maps, bool *busy)
+/* Rows that something in flight points to. */
+struct busy_rows {
+	bool *busy;
+	uint32_t count;
+};
+
+static int mark_row(const struct busy_rows *rows, uint32_t row)
+{
+	if (row < rows->count)
+		rows->busy[row] = true;
+	return 0;
+}
+
+static int mark_spilled(void *context, const void *key, const void *value)
+{
+	struct inflight spilled;
+
+	(void)key;
+	memcpy(&spilled, value, sizeof(spilled));
+	return mark_row(context, spilled.row);
+}
+
+static int mark_bio(void *context, const void *key, const void *value)
+{
+	struct bio_entry bio;
+
+	(void)key;
+	memcpy(&bio, value, sizeof(bio));
+	return mark_row(context, bio.row);
+}
+
+static int mark_upper(void *context, const void *key, const void *value)
+{
+	struct upper_bio upper;
+
+	(void)key;
+	memcpy(&upper, value, sizeof(upper));
+	return mark_row(context, upper.row);
+}
+
+/* Mark the rows that requests in flight still point to. Bios first: they become requests. */
+static int mark_busy(struct bpf_maps *maps, struct busy_rows *rows)
 {
 	const struct inflight *table = maps->inflight;
 	uint32_t entries = bpf_map__max_entries(maps->skel->maps.inflight);
-	struct inflight spilled;
-	struct bio_entry bio;
-	struct upper_bio upper;
-	uint64_t key, *previous = NULL;
-	int fd;
+	int err;
 
+	err = batch_read(&maps->batch, maps->skel->maps.bios, mark_bio, rows);
+	if (!err)
+		err = batch_read(&maps->batch, maps->skel->maps.upper_bios, mark_upper, rows);
+	if (!err)
+		err = batch_read(&maps->batch, maps->skel->maps.spilled, mark_spilled, rows);
 	for (uint32_t i = 0; i < entries; i++)
-		if (table[i].request && table[i].row < maps->max_rows)
-			busy[table[i].row] = true;
-	fd = bpf_map__fd(maps->skel->maps.spilled);
-	for (; bpf_map_get_next_key(fd, previous, &key) == 0; previous = &key)
-		if (bpf_map_lookup_elem(fd, &key, &spilled) == 0 && spilled.row < maps->max_rows)
-			busy[spilled.row] = true;
-	fd = bpf_map__fd(maps->skel->maps.bios);
-	for (previous = NULL; bpf_map_get_next_key(fd, previous, &key) == 0; previous = &key)
-		if (bpf_map_lookup_elem(fd, &key, &bio) == 0 && bio.row < maps->max_rows)
-			busy[bio.row] = true;
-	fd = bpf_map__fd(maps->skel->maps.upper_bios);
-	for (previous = NULL; bpf_map_get_next_key(fd, previous, &key) == 0; previous = &key)
-		if (bpf_map_lookup_elem(fd, &key, &upper) == 0 && upper.row < maps->max_rows)
-			busy[upper.row] = true;
+		if (table[i].request)
+			mark_row(rows, table[i].row);
+	return err;
 }
 
 /*
@@ -580,17 +629,22 @@ static void mark_busy(const struct bpf_maps *maps, bool *busy)
 static int give_back_rows(struct bpf_maps *maps, struct fault *fault)
 {
 	int fd = bpf_map__fd(maps->skel->maps.free_rows);
-	bool *busy = calloc(maps->max_rows, sizeof(*busy));
+	struct busy_rows rows = { .count = maps->max_rows };
 	uint32_t end = rows_end(maps);
-	int err = 0;
+	int err;
 
-	if (!busy)
+	if (!maps->retired_count)
+		return 0;
+	rows.busy = calloc(maps->max_rows, sizeof(*rows.busy));
+	if (!rows.busy)
 		return fault_set(fault, -ENOMEM, "out of memory");
-	mark_busy(maps, busy);
+	err = mark_busy(maps, &rows);
+	if (err)
+		fault_set(fault, err, "cannot copy what is in flight: %s", strerror(-err));
 	for (uint32_t i = RESERVED_ROWS; !err && i < end; i++) {
 		struct io_row *row = &maps->rows[i], *sum;
 
-		if (!maps->retired[i] || busy[i])
+		if (!maps->retired[i] || rows.busy[i])
 			continue;
 		sum = exited_row(maps, row);
 		if (!sum) {
@@ -600,11 +654,12 @@ static int give_back_rows(struct bpf_maps *maps, struct fault *fault)
 		io_row_add(sum, row);
 		memset(row, 0, sizeof(*row));
 		maps->retired[i] = false;
+		maps->retired_count--;
 		if (bpf_map_update_elem(fd, NULL, &i, BPF_ANY))
 			err = fault_set(fault, -errno, "cannot give back a row: %s",
 					strerror(errno));
 	}
-	free(busy);
+	free(rows.busy);
 	return err;
 }
 
@@ -640,6 +695,21 @@ static void mark_alive(struct bpf_maps *maps, bool *alive, uint32_t owners)
 	}
 }
 
+static bool has_exited(const struct owner *o, uint64_t now)
+{
+	return o->kind == OWNER_PROCESS && o->end_boot_ns && o->end_boot_ns + exit_age_ns < now;
+}
+
+static bool any_exited(struct bpf_maps *maps)
+{
+	uint64_t now = time_now_ns(CLOCK_BOOTTIME);
+	uint32_t end = bpf_maps_owners_used(maps), i = OWNER_FIRST;
+
+	while (i < end && !has_exited(&maps->owners[i], now))
+		i++;
+	return i < end;
+}
+
 /* Exited processes, the earliest first. Returns how many, or -ENOMEM. */
 static ssize_t list_exited(struct bpf_maps *maps, struct exited_owner **list)
 {
@@ -658,8 +728,7 @@ static ssize_t list_exited(struct bpf_maps *maps, struct exited_owner **list)
 	for (uint32_t i = OWNER_FIRST; i < end; i++) {
 		const struct owner *o = &maps->owners[i];
 
-		if (o->kind == OWNER_PROCESS && o->end_boot_ns && !alive[i] &&
-		    o->end_boot_ns + exit_age_ns < now)
+		if (has_exited(o, now) && !alive[i])
 			(*list)[count++] =
 				(struct exited_owner){ .end_boot_ns = o->end_boot_ns, .index = i };
 	}
@@ -668,26 +737,57 @@ static ssize_t list_exited(struct bpf_maps *maps, struct exited_owner **list)
 	return count;
 }
 
+/* The rows of each owner, as a chain: of owners the first, of rows the next one. Row 0 is reserved, and ends it. */
+struct owned_rows {
+	uint32_t *first, *next;
+};
+
+static void owned_rows_free(struct owned_rows *rows)
+{
+	free(rows->first);
+	free(rows->next);
+}
+
+static int owned_rows_list(struct owned_rows *rows, struct bpf_maps *maps)
+{
+	uint32_t end = rows_end(maps);
+
+	*rows = (struct owned_rows){ .first = calloc(maps->max_owners, sizeof(*rows->first)),
+				     .next = calloc(maps->max_rows, sizeof(*rows->next)) };
+	if (!rows->first || !rows->next) {
+		owned_rows_free(rows);
+		return -ENOMEM;
+	}
+	for (uint32_t i = RESERVED_ROWS; i < end; i++) {
+		uint32_t owner = maps->rows[i].key.owner;
+
+		if (!row_live(maps, i) || owner >= maps->max_owners)
+			continue;
+		rows->next[i] = rows->first[owner];
+		rows->first[owner] = i;
+	}
+	return 0;
+}
+
 /*
  * Take the rows of an exited process out of BPF's reach; they are given back at the next call. A
  * process without any rows left gives its own place back. Returns how many rows were retired.
  */
-static int retire(struct bpf_maps *maps, uint32_t index, struct fault *fault)
+static int retire(struct bpf_maps *maps, const struct owned_rows *owned, uint32_t index,
+		  struct fault *fault)
 {
 	int keys = bpf_map__fd(maps->skel->maps.row_by_key);
 	int free_owners = bpf_map__fd(maps->skel->maps.free_owners);
-	uint32_t end = rows_end(maps);
 	int rows = 0, retired = 0;
 
-	for (uint32_t i = RESERVED_ROWS; i < end; i++) {
-		if (!row_live(maps, i) || maps->rows[i].key.owner != index)
-			continue;
+	for (uint32_t i = owned->first[index]; i; i = owned->next[i]) {
 		rows++;
 		if (maps->retired[i])
 			continue;
 		if (bpf_map_delete_elem(keys, &maps->rows[i].key) && errno != ENOENT)
 			return fault_set(fault, -errno, "cannot retire a row: %s", strerror(errno));
 		maps->retired[i] = true;
+		maps->retired_count++;
 		retired++;
 	}
 	if (rows)
@@ -728,26 +828,38 @@ static int make_room(struct bpf_maps *maps, struct fault *fault)
 {
 	uint32_t max_owners = maps->max_owners / 4 * 3, rows, owners;
 	struct exited_owner *list;
+	struct owned_rows owned;
 	ssize_t count;
 	int err;
 
+	/* So many were ever handed out: those in use need not be counted. */
+	if (rows_end(maps) <= maps->max_keys_used && bpf_maps_owners_used(maps) <= max_owners)
+		return 0;
 	if (count_rows(maps) <= maps->max_keys_used && count_owners(maps) <= max_owners)
 		return 0;
 	err = give_back_rows(maps, fault);
 	if (err)
 		return err;
+	if (!any_exited(maps))
+		return 0;
 	rows = count_rows(maps);
 	owners = count_owners(maps);
+	err = owned_rows_list(&owned, maps);
+	if (err)
+		return fault_set(fault, err, "out of memory");
 	count = list_exited(maps, &list);
-	if (count < 0)
+	if (count < 0) {
+		owned_rows_free(&owned);
 		return fault_set(fault, -ENOMEM, "out of memory");
+	}
 	for (ssize_t i = 0; i < count && (rows > maps->max_keys_used || owners > max_owners); i++) {
-		err = retire(maps, list[i].index, fault);
+		err = retire(maps, &owned, list[i].index, fault);
 		if (err < 0)
 			break;
 		rows -= at_most((uint32_t)err, rows);
 		owners--;
 	}
+	owned_rows_free(&owned);
 	free(list);
 	return err < 0 ? err : 0;
 }

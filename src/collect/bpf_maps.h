@@ -7,6 +7,7 @@
 #define WHYSTALL_COLLECT_BPF_MAPS_H
 
 #include "base/fault.h"
+#include "collect/batch.h"
 #include "collect/mounts.h"
 #include "collect/sample.h"
 #include "collect/table.h"
@@ -51,8 +52,10 @@ struct bpf_maps {
 	struct owner_note *notes;  /* by owner */
 	struct inflight *suspects; /* scratch of bpf_maps_catch_up() */
 	struct sample disks;       /* likewise */
+	struct batch batch;        /* scratch of all that read hashes */
 	bool *retired;             /* by row: no longer found by BPF, to be added up when unused */
-	uint32_t max_keys_used;    /* above this many rows exited processes are added up */
+	uint32_t retired_count;
+	uint32_t max_keys_used; /* above this many rows exited processes are added up */
 
 	/* Sums of rows that were given back, by device, operation and cause. */
 	struct io_row *exited;

@@ -35,6 +35,7 @@ struct bpf_source {
 	struct whystall_bpf *skel;
 	struct bpf_maps maps;
 	const struct device_choices *devices;
+	struct device_looks device_looks;
 	__u32 membership_epoch; /* when threads were last looked for */
 	struct bpf_link
 		*merge_links[MERGES][2]; /* of each tracepoint: the first and the second program */
@@ -429,7 +430,7 @@ static int attach_upper(struct bpf_source *source, struct fault *fault)
 	int err;
 
 	if (skel->bss->upper_attached || !bpf_program__autoload(skel->progs.upper_start) ||
-	    !device_any_upper(source->devices))
+	    !device_any_upper(source->devices, &source->device_looks))
 		return 0;
 	err = attach_pairs(upper, sizeof(upper) / sizeof(upper[0]), fault);
 	if (!err)

@@ -37,7 +37,7 @@ static int add_name(struct sample *sample, const char *name)
 	uint32_t device = 0;
 
 	if (name[0] == '.' || strlen(name) >= DISK_NAME_LEN || read_number(name, &device) ||
-	    sample_find_disk(sample, device))
+	    sample_find_disk(sample, device, 0))
 		return 0;
 	disk = sample_add_disk(sample);
 	if (!disk)

@@ -18,18 +18,21 @@ static bool is_partition(const char *name)
 	return stat(path, &st) == 0;
 }
 
-/* A line that is none is passed over. */
+/* A line that is none is passed over. What the last reading has left in its place is the same disk, unless some came or went. */
 static int add_line(const char *line, size_t len, struct sample *sample)
 {
 	struct disk_sample parsed, *disk;
+	bool known;
 
 	if (proc_parse_diskstats_line(line, len, &parsed))
 		return 0;
 	disk = sample_add_disk(sample);
 	if (!disk)
 		return -ENOMEM;
+	known = sample->disk_count <= sample->disks_before && !disk->hidden &&
+		disk->device == parsed.device && strcmp(disk->name, parsed.name) == 0;
+	parsed.partition = known ? disk->partition : is_partition(parsed.name);
 	*disk = parsed;
-	disk->partition = is_partition(disk->name);
 	return 0;
 }
 

@@ -15,7 +15,44 @@
 #include "base/text.h"
 #include "base/units.h"
 
-enum { TEXT_LEN = 16384, MOST_CPUS = 1 << 20 };
+enum { TEXT_LEN = 16384, MOST_CPUS = 1 << 20, KEPT_GROUPS = 64 };
+
+/* What the control groups of one hierarchy let a process have that is in this one. */
+struct group_limits {
+	const char *controller; /* NULL: cgroup 2 */
+	char group[LIMITED_GROUP_LEN];
+	struct limits limits;
+};
+
+struct limits_reader {
+	const char *root;
+	/* Since limits_reader_begin(): */
+	bool host_read, mounts_read;
+	struct memory_room host;
+	char mounts[TEXT_LEN]; /* /proc/self/mounts */
+	struct group_limits groups[KEPT_GROUPS];
+	size_t group_count;
+};
+
+struct limits_reader *limits_reader_new(const char *root)
+{
+	struct limits_reader *reader = calloc(1, sizeof(*reader));
+
+	if (reader)
+		reader->root = root;
+	return reader;
+}
+
+void limits_reader_begin(struct limits_reader *reader)
+{
+	reader->host_read = reader->mounts_read = false;
+	reader->group_count = 0;
+}
+
+void limits_reader_free(struct limits_reader *reader)
+{
+	free(reader);
+}
 
 /* The beginning of a file, up to the last whole line if it is longer. Returns false if it cannot be read. */
 static bool read_text(const char *path, char text[TEXT_LEN])
@@ -134,15 +171,21 @@ static bool find_number(const char *text, const char *name, uint64_t *number)
 	return false;
 }
 
-static void take_memory(struct memory_room *room, const char *root)
+static const struct memory_room *host_memory(struct limits_reader *reader)
 {
+	struct memory_room *room = &reader->host;
 	char text[TEXT_LEN];
 	uint64_t kib;
 
-	room->known = read_in(root, "/proc", "meminfo", text) &&
+	if (reader->host_read)
+		return room;
+	*room = (struct memory_room){ 0 };
+	room->known = read_in(reader->root, "/proc", "meminfo", text) &&
 		      find_number(text, "MemAvailable", &kib) && kib < UINT64_MAX >> 10;
 	if (room->known)
 		room->bytes = room->host_bytes = kib << 10;
+	reader->host_read = true;
+	return room;
 }
 
 /* A limit as the kernel writes it: "max" in version 2, a number beyond all memory in version 1. */
@@ -163,8 +206,9 @@ static void lower_memory(struct memory_room *room, const char *folder, uint64_t 
 	uint64_t kept = used > cached ? used - cached : 0;
 	uint64_t left = limit > kept ? limit - kept : 0;
 
-	if (!room->known || limit >= UINT64_MAX >> 2 || used == UINT64_MAX || left >= room->bytes)
+	if (limit >= UINT64_MAX >> 2 || used == UINT64_MAX || (room->known && left >= room->bytes))
 		return;
+	room->known = true;
 	room->bytes = left;
 	text_copy(room->group, sizeof(room->group), folder);
 }
@@ -262,13 +306,14 @@ static bool has_word(const char *list, const char *word)
 }
 
 /* Where the hierarchy of this controller is mounted; NULL: cgroup 2. Spaces and the like in it are not undone. */
-static bool find_mount(const char *root, const char *controller, char folder[PATH_MAX])
+static bool find_mount(struct limits_reader *reader, const char *controller, char folder[PATH_MAX])
 {
-	char path[PATH_MAX], text[TEXT_LEN], *next = text, *line;
+	char text[TEXT_LEN], *next = text, *line;
 
-	if (snprintf(path, sizeof(path), "%s/proc/self/mounts", root) >= (int)sizeof(path) ||
-	    !read_text(path, text))
-		return false;
+	if (!reader->mounts_read && !read_in(reader->root, "/proc/self", "mounts", reader->mounts))
+		reader->mounts[0] = '\0';
+	reader->mounts_read = true;
+	memcpy(text, reader->mounts, sizeof(text));
 	while ((line = strsep(&next, "\n"))) {
 		const char *device = strsep(&line, " "), *at = strsep(&line, " ");
 		const char *type = strsep(&line, " "), *options = strsep(&line, " ");
@@ -282,17 +327,32 @@ static bool find_mount(const char *root, const char *controller, char folder[PAT
 	return false;
 }
 
-/* Do something for a control group; `above`: and for those that it is in. */
-static void each_folder(struct limits *limits, const char *root, const char *controller,
-			const char *group, bool above,
-			void (*take)(struct limits *, const char *root, const char *folder))
+/* What is read of the control groups of one hierarchy. */
+struct hierarchy {
+	const char *controller; /* NULL: cgroup 2 */
+	bool above;             /* those that a group is in count too */
+	void (*take)(struct limits *, const char *root, const char *folder);
+};
+
+static const struct hierarchy unified = { NULL, true, take_unified };
+
+static const struct hierarchy hierarchies[] = {
+	{ "cpu", true, take_cpu },
+	{ "memory", true, take_memory_group },
+	/* In version 1 a limit of I/O is that of one group, without those in it (blk-throttle.c, throtl_pd_init). */
+	{ "blkio", false, take_blkio },
+};
+
+static void read_group(struct limits_reader *reader, const struct hierarchy *hierarchy,
+		       const char *group, struct limits *limits)
 {
 	char mount[PATH_MAX], folder[PATH_MAX];
 	size_t len;
 	int n;
 
 	/* Outside of the namespace of control groups that whystall is in. */
-	if (group[0] != '/' || strstr(group, "/..") || !find_mount(root, controller, mount))
+	if (group[0] != '/' || strstr(group, "/..") ||
+	    !find_mount(reader, hierarchy->controller, mount))
 		return;
 	n = snprintf(folder, sizeof(folder), "%s%s", mount, strcmp(group, "/") == 0 ? "" : group);
 	if (n < 0 || (size_t)n >= sizeof(folder))
@@ -301,16 +361,57 @@ static void each_folder(struct limits *limits, const char *root, const char *con
 	for (;;) {
 		char *slash;
 
-		take(limits, root, folder);
+		hierarchy->take(limits, reader->root, folder);
 		slash = strrchr(folder, '/');
-		if (!above || !slash || (size_t)(slash - folder) < len)
+		if (!hierarchy->above || !slash || (size_t)(slash - folder) < len)
 			return;
 		*slash = '\0';
 	}
 }
 
+/* Lower what the process may have to what its control groups may. */
+static void lower(struct limits *limits, const struct limits *group)
+{
+	lower_cpus(limits, group->cpus);
+	for (size_t i = 0; i < group->device_count; i++)
+		lower_device(limits, group->devices[i].device, group->devices[i].read_bytes_s);
+	if (!limits->held_back_known && group->held_back_known) {
+		limits->held_back_known = true;
+		limits->held_back_ns = group->held_back_ns;
+	}
+	if (limits->memory.known && group->memory.known &&
+	    group->memory.bytes < limits->memory.bytes) {
+		limits->memory.bytes = group->memory.bytes;
+		memcpy(limits->memory.group, group->memory.group, sizeof(limits->memory.group));
+	}
+}
+
+/* Read once for all processes that are in this group. */
+static void take_group(struct limits_reader *reader, const struct hierarchy *hierarchy,
+		       const char *group, struct limits *limits)
+{
+	struct group_limits *g = reader->groups;
+	struct group_limits *end = g + reader->group_count;
+	struct limits unkept = { 0 };
+
+	while (g < end && (g->controller != hierarchy->controller || strcmp(g->group, group) != 0))
+		g++;
+	if (g < end) {
+		lower(limits, &g->limits);
+	} else if (reader->group_count < KEPT_GROUPS && strlen(group) < sizeof(g->group)) {
+		*g = (struct group_limits){ .controller = hierarchy->controller };
+		text_copy(g->group, sizeof(g->group), group);
+		read_group(reader, hierarchy, group, &g->limits);
+		reader->group_count++;
+		lower(limits, &g->limits);
+	} else {
+		read_group(reader, hierarchy, group, &unkept);
+		lower(limits, &unkept);
+	}
+}
+
 /* By each line of /proc/PID/cgroup: "4:cpu,cpuacct:/path", "0::/path". */
-static void take_groups(struct limits *limits, const char *root, char *text)
+static void take_groups(struct limits_reader *reader, struct limits *limits, char *text)
 {
 	char *next = text, *line;
 
@@ -320,18 +421,14 @@ static void take_groups(struct limits *limits, const char *root, char *text)
 		if (!number || !controllers || !line)
 			continue;
 		if (!controllers[0])
-			each_folder(limits, root, NULL, line, true, take_unified);
-		if (has_word(controllers, "cpu"))
-			each_folder(limits, root, "cpu", line, true, take_cpu);
-		if (has_word(controllers, "memory"))
-			each_folder(limits, root, "memory", line, true, take_memory_group);
-		/* In version 1 a limit of I/O is that of one group, without those in it (blk-throttle.c, throtl_pd_init). */
-		if (has_word(controllers, "blkio"))
-			each_folder(limits, root, "blkio", line, false, take_blkio);
+			take_group(reader, &unified, line, limits);
+		for (size_t i = 0; i < sizeof(hierarchies) / sizeof(hierarchies[0]); i++)
+			if (has_word(controllers, hierarchies[i].controller))
+				take_group(reader, &hierarchies[i], line, limits);
 	}
 }
 
-int limits_read(struct limits *limits, pid_t pid, const char *root)
+int limits_read(struct limits_reader *reader, struct limits *limits, pid_t pid)
 {
 	static const char field[] = "\nCpus_allowed_list:";
 	char folder[64], text[TEXT_LEN];
@@ -340,7 +437,7 @@ int limits_read(struct limits *limits, pid_t pid, const char *root)
 	*limits = (struct limits){ .pid = pid };
 	snprintf(folder, sizeof(folder), "/proc/%d", pid);
 	/* One that has ended is in no control group any more: /proc says "/". */
-	if (!read_in(root, folder, "status", text) || strstr(text, "\nState:\tZ") ||
+	if (!read_in(reader->root, folder, "status", text) || strstr(text, "\nState:\tZ") ||
 	    strstr(text, "\nState:\tX"))
 		return -ESRCH;
 	allowed = strstr(text, field);
@@ -348,8 +445,8 @@ int limits_read(struct limits *limits, pid_t pid, const char *root)
 		allowed += strlen(field);
 		lower_cpus(limits, limits_count_cpus(allowed + strspn(allowed, " \t")));
 	}
-	take_memory(&limits->memory, root);
-	if (read_in(root, folder, "cgroup", text))
-		take_groups(limits, root, text);
+	limits->memory = *host_memory(reader);
+	if (read_in(reader->root, folder, "cgroup", text))
+		take_groups(reader, limits, text);
 	return 0;
 }

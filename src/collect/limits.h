@@ -40,10 +40,20 @@ struct limits {
 };
 
 /*
- * Read those of a process; `root` is put in front of /proc and of the folders of control groups ("" but in tests). Returns
- * 0, or a negative errno if the process is not there.
+ * Processes that are looked at together are mostly in the same control groups, and all on one host: what they have in common is
+ * read for the first of them. `root` is put in front of /proc and of the folders of control groups ("" but in tests), and has
+ * to stay. NULL: out of memory.
  */
-int limits_read(struct limits *limits, pid_t pid, const char *root);
+struct limits_reader *limits_reader_new(const char *root);
+
+/* Forget what was read: from here on it is read anew. */
+void limits_reader_begin(struct limits_reader *reader);
+
+/* Takes NULL. */
+void limits_reader_free(struct limits_reader *reader);
+
+/* Read those of a process. Returns 0, or a negative errno if the process is not there. */
+int limits_read(struct limits_reader *reader, struct limits *limits, pid_t pid);
 
 /* How many processors a list has, as in Cpus_allowed_list ("0-3,8"); 0 where it is not one. */
 unsigned int limits_count_cpus(const char *list);

@@ -68,9 +68,12 @@ static const uint64_t longest_pause_ns = 60ULL * NS_PER_S;
 
 /*
  * In one call of markers_look(): no further process is looked at above so many bytes of /proc/PID/maps (a single one has up
- * to MAX_MAPS_BYTES), each counted with some more for all else that a look takes; and no further file above so long a wait.
+ * to MAX_MAPS_BYTES), each counted with some more for all else that a look takes; no further copy above fewer; and no further
+ * file above so long a wait. For copies that is 0.5 ms where they are small (20 of them), 2 ms where they have TensorFlow. A library
+ * that is found once is watched in all processes: that many wait for their turn does little harm.
  */
-static const uint64_t enough_bytes = 8 << 20;
+static const uint64_t enough_bytes = 1 << 20;
+static const uint64_t enough_bytes_of_copies = 128 << 10;
 static const uint64_t look_bytes = 4096;
 static const uint64_t enough_wait_ns = 250ULL * NS_PER_MS;
 
@@ -118,8 +121,8 @@ struct markers {
 	/* Files that cannot be watched, each at a place by its sum, where a later one may take it. */
 	struct file_key failures[MAX_FAILURES];
 	struct apart apart;
-	unsigned int halvings; /* of patience_ns */
-	uint64_t read_bytes, waited_ns;
+	unsigned int halvings;                      /* of patience_ns */
+	uint64_t read_bytes, copy_bytes, waited_ns; /* in this call */
 	bool told_full, told_busy;
 };
 
@@ -176,12 +179,19 @@ void markers_free(struct markers *markers)
 	free(markers);
 }
 
-/* FNV-1a */
+/* As FNV-1a, but by words: command lines of all processes are looked at in each interval. */
 static uint64_t add_to_sum(uint64_t sum, const void *data, size_t size)
 {
-	for (size_t i = 0; i < size; i++)
-		sum = (sum ^ ((const unsigned char *)data)[i]) * 0x100000001b3;
-	return sum;
+	const char *at = data;
+	uint64_t word;
+
+	for (; size >= sizeof(word); size -= sizeof(word), at += sizeof(word)) {
+		memcpy(&word, at, sizeof(word));
+		sum = (sum ^ word) * 0x100000001b3;
+	}
+	word = 0;
+	memcpy(&word, at, size);
+	return size ? (sum ^ word) * 0x100000001b3 : sum;
 }
 
 static struct file_key key_of(const struct mapped *mapped)
@@ -580,6 +590,8 @@ static int look_at(struct markers *markers, const struct bpf_maps *maps, uint32_
 	if (looking.deferred)
 		look->due_ns = now;
 	markers->read_bytes += bytes + look_bytes;
+	if (is_copy(markers, maps, owner))
+		markers->copy_bytes += bytes + look_bytes;
 	return err == -ENOMEM ? err : 0;
 }
 
@@ -608,33 +620,45 @@ static void detach_unused(struct markers *markers, const struct bpf_maps *maps, 
 	}
 }
 
-int markers_look(struct markers *markers, struct bpf_maps *maps)
+/* Those whose turn it is; who has to wait is the first at the next call. */
+static int look_at_due(struct markers *markers, const struct bpf_maps *maps, uint32_t count)
 {
 	uint64_t now = time_now_ns(CLOCK_BOOTTIME);
-	uint32_t end = bpf_maps_owners_used(maps);
-	uint32_t count, first;
+	uint32_t first = markers->next, next = first;
 	int err = 0;
 
-	if (end > markers->max_owners)
-		end = markers->max_owners;
-	count = end > OWNER_FIRST ? end - OWNER_FIRST : 0;
-	first = markers->next;
-	for (uint32_t i = OWNER_FIRST; i < end; i++)
-		if (maps->owners[i].kind == OWNER_PROCESS)
-			markers->by_pid[maps->owners[i].pid % PID_PLACES] = i;
-	markers->read_bytes = markers->waited_ns = 0;
 	for (uint32_t n = 0; !err && n < count; n++) {
 		uint32_t i = OWNER_FIRST + (first + n) % count;
 		const struct owner *o = &maps->owners[i];
 
-		/* The next one's turn is first at the next call. */
-		if (markers->read_bytes > enough_bytes || markers->waited_ns > enough_wait_ns)
+		if (markers->read_bytes > enough_bytes || markers->waited_ns > enough_wait_ns) {
+			next = first + n;
 			break;
-		markers->next = (first + n + 1) % count;
-		if (o->kind == OWNER_PROCESS && !o->end_boot_ns &&
-		    is_due(maps, i, &markers->looks[i], now))
+		}
+		if (o->kind != OWNER_PROCESS || o->end_boot_ns ||
+		    !is_due(maps, i, &markers->looks[i], now))
+			continue;
+		if (markers->copy_bytes <= enough_bytes_of_copies || !is_copy(markers, maps, i))
 			err = look_at(markers, maps, i, now);
+		else if (next == first)
+			next = first + n;
 	}
+	markers->next = count ? next % count : 0;
+	return err;
+}
+
+int markers_look(struct markers *markers, struct bpf_maps *maps)
+{
+	uint32_t end = bpf_maps_owners_used(maps);
+	int err;
+
+	if (end > markers->max_owners)
+		end = markers->max_owners;
+	for (uint32_t i = OWNER_FIRST; i < end; i++)
+		if (maps->owners[i].kind == OWNER_PROCESS)
+			markers->by_pid[maps->owners[i].pid % PID_PLACES] = i;
+	markers->read_bytes = markers->copy_bytes = markers->waited_ns = 0;
+	err = look_at_due(markers, maps, end > OWNER_FIRST ? end - OWNER_FIRST : 0);
 	detach_unused(markers, maps, end);
 	return err;
 }

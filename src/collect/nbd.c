@@ -92,10 +92,12 @@ size_t nbd_find(struct nbd list[MAX_NBD], const char *sys, const char *proc)
 
 		if (sscanf(entry->d_name, "nbd%u", &number) != 1)
 			continue;
-		client = read_number(sys, entry->d_name, "pid"); /* 0: it is not connected */
+		client = read_number(sys, entry->d_name, "pid");
+		if (!client) /* it is not connected */
+			continue;
 		list[count].minors = read_number(sys, entry->d_name, "range");
 		list[count].device = device_number(NBD_MAJOR, number * list[count].minors);
-		list[count].server = client ? find_server(proc, (pid_t)client) : 0;
+		list[count].server = find_server(proc, (pid_t)client);
 		count += list[count].server != 0;
 	}
 	if (dir)

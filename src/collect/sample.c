@@ -77,6 +77,8 @@ void sample_clear(struct sample *sample)
 	sample->file_count = 0;
 	sample->row_count = 0;
 	sample->owner_count = 0;
+	if (sample->disks_before < sample->disk_count)
+		sample->disks_before = sample->disk_count;
 	sample->disk_count = 0;
 	sample->thread_count = 0;
 	sample->concurrency_count = 0;
@@ -98,8 +100,11 @@ void sample_free(struct sample *sample)
 	memset(sample, 0, sizeof(*sample));
 }
 
-const struct disk_sample *sample_find_disk(const struct sample *sample, uint32_t device)
+const struct disk_sample *sample_find_disk(const struct sample *sample, uint32_t device,
+					   size_t hint)
 {
+	if (hint < sample->disk_count && sample->disks[hint].device == device)
+		return &sample->disks[hint];
 	for (size_t i = 0; i < sample->disk_count; i++)
 		if (sample->disks[i].device == device)
 			return &sample->disks[i];

@@ -97,6 +97,7 @@ struct sample {
 
 	struct disk_sample *disks;
 	size_t disk_count, disk_capacity;
+	size_t disks_before; /* places of `disks` with what an earlier reading has left there */
 
 	struct file_sample *files; /* by index of BPF's table, which is never reused */
 	size_t file_count, file_capacity;
@@ -136,8 +137,12 @@ void sample_clear(struct sample *sample);
 /* Give the memory back. */
 void sample_free(struct sample *sample);
 
-/* The disk or partition with this number, NULL if the kernel listed none. */
-const struct disk_sample *sample_find_disk(const struct sample *sample, uint32_t device);
+/*
+ * The disk or partition with this number, NULL if the kernel listed none. `hint`: its place in another sample, most often
+ * its place in this one too; or 0.
+ */
+const struct disk_sample *sample_find_disk(const struct sample *sample, uint32_t device,
+					   size_t hint);
 
 /* Add the counters of `row` to `sum`; its key is left. */
 void io_row_add(struct io_row *sum, const struct io_row *row);

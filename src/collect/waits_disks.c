@@ -37,7 +37,7 @@ static bool moves(const struct sample *before, const struct sample *after, uint3
 
 		if (device && disk->device != device)
 			continue;
-		old = sample_find_disk(before, disk->device);
+		old = sample_find_disk(before, disk->device, i);
 		if (old && ended(disk) != ended(old))
 			return true;
 	}
@@ -64,7 +64,7 @@ void waits_read_disks(struct waits *waits)
 		for (size_t i = 0; i < waits->thread_count; i++) {
 			struct wait_thread *t = &waits->threads[i];
 			uint32_t device = device_number(t->mount_major, t->mount_minor);
-			bool known = t->mount_major && sample_find_disk(&after, device);
+			bool known = t->mount_major && sample_find_disk(&after, device, 0);
 
 			if (waits_for_disk(t))
 				t->storage_moves = moves(&before, &after, known ? device : 0);

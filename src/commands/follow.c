@@ -9,29 +9,90 @@
 /* Roles are looked for in each of so many first intervals, then once in as many. */
 enum { OFTEN = 8, KEPT_ENDED = 1024, KEPT_LIMITS = 64 };
 
-/* Keep what the system lets a process have; what was known of one that is gone stays. More trainers
- * than are judged are not looked at. */
-static int look_at_limits(struct follow *follow, pid_t pid)
+/* In one interval the limits of so many trainers are read. Most jobs have no more. */
+enum { LIMITS_LOOKS = 16 };
+
+static bool limits_known(const struct follow *follow, pid_t pid)
 {
-	struct limits limits, *more;
 	size_t i = 0;
 
 	while (i < follow->limits_count && follow->limits[i].pid != pid)
 		i++;
-	if (i == KEPT_LIMITS || limits_read(&limits, pid, ""))
+	return i < follow->limits_count;
+}
+
+static int add_limits(struct follow *follow, pid_t pid)
+{
+	struct limits limits, *more;
+
+	if (limits_read(follow->limits_reader, &limits, pid))
 		return 0;
-	if (i == follow->limits_count) {
-		more = reallocarray(follow->limits, i + 1, sizeof(*more));
-		if (!more)
-			return -ENOMEM;
-		follow->limits = more;
-		follow->limits_count++;
-		limits.held_back_before_ns = limits.held_back_ns;
-	} else {
-		limits.held_back_before_ns = follow->limits[i].held_back_before_ns;
-	}
-	follow->limits[i] = limits;
+	more = reallocarray(follow->limits, follow->limits_count + 1, sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	limits.held_back_before_ns = limits.held_back_ns;
+	follow->limits = more;
+	follow->limits[follow->limits_count++] = limits;
 	return 0;
+}
+
+/* What was known of one that is gone stays. */
+static void read_limits_again(struct follow *follow, struct limits *known)
+{
+	struct limits limits;
+
+	if (limits_read(follow->limits_reader, &limits, known->pid))
+		return;
+	limits.held_back_before_ns = known->held_back_before_ns;
+	*known = limits;
+}
+
+static bool is_living_trainer(const struct follow *follow, pid_t pid)
+{
+	const struct role *role = roles_of(&follow->roles, pid);
+	ssize_t thread = loop_find_thread(&follow->last, pid);
+
+	return role && role->trainer_pid == pid && thread >= 0 &&
+	       !follow->last.threads[thread].ended;
+}
+
+/* Of trainers that are new, as long as there is room: more than are judged are not looked at. */
+static int look_at_new_limits(struct follow *follow)
+{
+	int err = 0;
+
+	for (size_t i = 0, looks = 0; !err && i < follow->roles.count && looks < LIMITS_LOOKS &&
+				      follow->limits_count < KEPT_LIMITS;
+	     i++) {
+		pid_t pid = follow->roles.list[i].pid;
+
+		if (!is_living_trainer(follow, pid) || limits_known(follow, pid))
+			continue;
+		err = add_limits(follow, pid);
+		looks++;
+	}
+	return err;
+}
+
+/* What the system lets trainers have: of those that were known before, a few in turn. */
+static int look_at_limits(struct follow *follow)
+{
+	const size_t known = follow->limits_count;
+
+	if (!follow->limits_reader)
+		follow->limits_reader = limits_reader_new("");
+	if (!follow->limits_reader)
+		return -ENOMEM;
+	limits_reader_begin(follow->limits_reader);
+	for (size_t i = 0, looks = 0; i < known && looks < LIMITS_LOOKS; i++) {
+		struct limits *next = &follow->limits[follow->limits_next++ % known];
+
+		if (!is_living_trainer(follow, next->pid))
+			continue;
+		read_limits_again(follow, next);
+		looks++;
+	}
+	return look_at_new_limits(follow);
 }
 
 static int assign(struct follow *follow, struct source *source)
@@ -49,10 +110,8 @@ static int assign(struct follow *follow, struct source *source)
 		if (p && trainer)
 			source_assign(source, p->owner, p->start_boot_ns, trainer->owner,
 				      role->tid);
-		if (role->pid == role->trainer_pid && p)
-			err = look_at_limits(follow, role->pid);
 	}
-	return err;
+	return err ? err : look_at_limits(follow);
 }
 
 int follow_tick(struct follow *follow, struct source *source, const struct sample *from,
@@ -91,7 +150,9 @@ void follow_free(struct follow *follow)
 	loop_free(&follow->seen);
 	loop_free(&follow->last);
 	roles_free(&follow->roles);
+	limits_reader_free(follow->limits_reader);
 	free(follow->limits);
+	follow->limits_reader = NULL;
 	follow->limits = NULL;
 	follow->limits_count = 0;
 }

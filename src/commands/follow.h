@@ -16,6 +16,8 @@ struct follow {
 	struct roles roles;
 	struct limits *limits; /* of trainers, as last seen */
 	size_t limits_count;
+	size_t limits_next; /* whose turn it is to be looked at again */
+	struct limits_reader *limits_reader;
 	unsigned int ticks;
 };
 

@@ -23,10 +23,15 @@ static struct device_totals *find(const struct totals *totals, uint32_t device)
 	return NULL;
 }
 
-static struct device_totals *find_or_add(struct totals *totals, uint32_t device)
+/* `last`: what was found last. A process's rows of many devices come in the order of these. */
+static struct device_totals *find_or_add(struct totals *totals, uint32_t device, size_t last)
 {
-	struct device_totals *found = find(totals, device);
+	struct device_totals *found = NULL;
 
+	for (size_t i = last; !found && i < totals->count && i < last + 2; i++)
+		found = totals->list[i].device == device ? &totals->list[i] : NULL;
+	if (!found)
+		found = find(totals, device);
 	if (found)
 		return found;
 	if (totals->count == totals->capacity) {
@@ -75,9 +80,11 @@ static void add_proc(struct device_totals *all, const struct sample *sample, boo
 
 int totals_build(struct totals *totals, const struct sample *sample, bool everybody)
 {
+	size_t last = 0;
+
 	totals->count = 0;
 	totals->everybody = everybody;
-	if (!find_or_add(totals, 0))
+	if (!find_or_add(totals, 0, last))
 		return -ENOMEM;
 	if (sample->source == SOURCE_PROC) {
 		add_proc(&totals->list[0], sample, everybody);
@@ -92,9 +99,10 @@ int totals_build(struct totals *totals, const struct sample *sample, bool everyb
 		    (row->key.owner == OWNER_UNKNOWN || row->key.owner == OWNER_OUTSIDE ||
 		     o->kind == OWNER_CGROUP || o->kind == OWNER_KERNEL))
 			continue;
-		device = find_or_add(totals, row->key.device);
+		device = find_or_add(totals, row->key.device, last);
 		if (!device)
 			return -ENOMEM;
+		last = (size_t)(device - totals->list);
 		add(device, row);
 		if (is_topmost(row, o))
 			add(&totals->list[0], row);
@@ -121,13 +129,13 @@ static void find_busy(struct rates *rates, const struct sample *from, const stru
 {
 	for (size_t i = 0; i < to->disk_count; i++) {
 		const struct disk_sample *now = &to->disks[i];
-		const struct disk_sample *then = sample_find_disk(from, now->device);
+		const struct disk_sample *then;
 		double pct;
 
-		if (!then || now->hidden ||
-		    (rates->device ? now->device != rates->device : now->partition))
+		if (now->hidden || (rates->device ? now->device != rates->device : now->partition))
 			continue;
-		if (!disk_busy_pct(now, then, seconds, &pct))
+		then = sample_find_disk(from, now->device, i);
+		if (!then || !disk_busy_pct(now, then, seconds, &pct))
 			continue;
 		if (!rates->busy_known || pct > rates->busy_pct)
 			rates->busy_pct = pct;
@@ -168,7 +176,7 @@ static void set_disks(struct rates *rates, const struct sample *from, const stru
 		if (rates->device && now->device != rates->device)
 			continue;
 		found = true;
-		disk_subtract(&delta, now, sample_find_disk(from, now->device));
+		disk_subtract(&delta, now, sample_find_disk(from, now->device, i));
 		if (rates->device || (delta.requests && is_lowest(now)))
 			disk_add(&sum, &delta);
 	}
@@ -226,7 +234,7 @@ static void set_requests_seen(struct rates *rates, const struct device_totals *b
 
 static void set_name(struct rates *rates, const struct sample *to)
 {
-	const struct disk_sample *disk = sample_find_disk(to, rates->device);
+	const struct disk_sample *disk = sample_find_disk(to, rates->device, 0);
 
 	if (!rates->device)
 		snprintf(rates->name, sizeof(rates->name), "total");

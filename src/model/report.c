@@ -73,6 +73,11 @@ static void describe(struct process_report *p, const struct sample *from, const 
 		p->end_s = since(o->end_boot_ns, from->boot_ns);
 }
 
+static int by_number(const void *a, const void *b)
+{
+	return compare_numbers(*(const uint32_t *)a, *(const uint32_t *)b);
+}
+
 /*
  * Where an owner's entries begin in an array that is sorted by owner, and how many there are. An entry has
  * `size` bytes, and its owner `offset` bytes from its start.
@@ -80,15 +85,11 @@ static void describe(struct process_report *p, const struct sample *from, const 
 static size_t find_owned(const void *list, size_t count, size_t size, size_t offset, uint32_t owner,
 			 size_t *found)
 {
-	const char *field = (const char *)list + offset;
-	size_t begin = 0, end;
+	const char *owners = (const char *)list + offset;
+	const uint32_t next = owner + 1;
+	size_t begin = first_not_below(&owner, owners, count, size, by_number);
 
-	while (begin < count && *(const uint32_t *)(const void *)(field + begin * size) < owner)
-		begin++;
-	for (end = begin;
-	     end < count && *(const uint32_t *)(const void *)(field + end * size) == owner; end++)
-		;
-	*found = end - begin;
+	*found = first_not_below(&next, owners, count, size, by_number) - begin;
 	return begin;
 }
 
@@ -147,10 +148,10 @@ static void subtract_file(struct file_report *file, const struct file_sample *no
 static void name_device(struct file_report *file, const struct sample *from,
 			const struct sample *to)
 {
-	const struct disk_sample *disk = sample_find_disk(to, file->device);
+	const struct disk_sample *disk = sample_find_disk(to, file->device, 0);
 
 	if (!disk)
-		disk = sample_find_disk(from, file->device);
+		disk = sample_find_disk(from, file->device, 0);
 	if (disk)
 		memcpy(file->device_name, disk->name, sizeof(file->device_name));
 }
@@ -396,8 +397,8 @@ static void device_add(struct device_report *d, const struct io_row *row, const 
 static void device_finish(struct device_report *d, const struct sample *from,
 			  const struct sample *to)
 {
-	const struct disk_sample *now = sample_find_disk(to, d->device);
-	const struct disk_sample *then = sample_find_disk(from, d->device);
+	const struct disk_sample *now = sample_find_disk(to, d->device, 0);
+	const struct disk_sample *then = sample_find_disk(from, d->device, 0);
 	struct disk_delta delta;
 	uint64_t seen, unowned;
 
@@ -463,7 +464,7 @@ static int build_devices(struct report *report, const struct sample *from, const
 	/* What the kernel counted on devices without a single request seen here is loss, not nothing. */
 	for (size_t i = 0; i < to->disk_count; i++) {
 		const struct disk_sample *now = &to->disks[i];
-		const struct disk_sample *then = sample_find_disk(from, now->device);
+		const struct disk_sample *then = sample_find_disk(from, now->device, i);
 		struct disk_delta delta;
 
 		disk_subtract(&delta, now, then);
@@ -499,7 +500,7 @@ static void subtract_loss(struct loss *loss, const struct loss *to, const struct
 static void name_place(struct concurrency_report *c, const struct concurrency *now,
 		       const struct sample *to)
 {
-	const struct disk_sample *disk = sample_find_disk(to, now->number);
+	const struct disk_sample *disk = sample_find_disk(to, now->number, 0);
 
 	c->device = now->kind == CONCURRENCY_DEVICE;
 	if (c->device && disk)

@@ -30,11 +30,23 @@ static int end(void **unused)
 	return tree_remove();
 }
 
+/* Of a process, with nothing known before. */
+static int read_fresh(struct limits *limits, pid_t pid)
+{
+	struct limits_reader *reader = limits_reader_new(root);
+	int err;
+
+	assert_non_null(reader);
+	err = limits_read(reader, limits, pid);
+	limits_reader_free(reader);
+	return err;
+}
+
 static struct limits found(void)
 {
 	struct limits limits;
 
-	assert_int_equal(limits_read(&limits, PID, root), 0);
+	assert_int_equal(read_fresh(&limits, PID), 0);
 	return limits;
 }
 
@@ -57,7 +69,7 @@ static void test_nothing_is_limited(void **unused)
 	(void)unused;
 	assert_float_equal(limits.cpus, 5, 1e-9);
 	assert_int_equal(limits.device_count, 0);
-	assert_true(limits_read(&limits, 43, root) < 0);
+	assert_true(read_fresh(&limits, 43) < 0);
 }
 
 /* The least of a process's group and those that this is in. */
@@ -217,18 +229,75 @@ static void test_strange_files(void **unused)
 	tree_file("/proc/42/cgroup", "::::\n\n0:\n0::\n0");
 	assert_int_equal(found().device_count, 0);
 	tree_file("/proc/44/status", "Name:\tx\nState:\tZ (zombie)\nCpus_allowed_list:\t0\n");
-	assert_true(limits_read(&limits, 44, root) < 0);
+	assert_true(read_fresh(&limits, 44) < 0);
 	tree_file("/proc/42/status", "Cpus_allowed_list");
 	assert_float_equal(found().cpus, 0, 1e-9);
+}
+
+/* What processes have in common is read once, until a new look begins; what is their own, for each. */
+static void test_one_look_at_many(void **unused)
+{
+	struct limits_reader *reader = limits_reader_new(root);
+	struct limits limits;
+
+	(void)unused;
+	tree_remove();
+	begin(NULL);
+	tree_file("/proc/45/status", "Name:\ty\nCpus_allowed_list:\t0-1\n");
+	tree_file("/proc/45/cgroup", "0::/job/inner\n");
+	tree_file("/proc/46/status", "Name:\tz\nCpus_allowed_list:\t0-7\n");
+	tree_file("/proc/46/cgroup", "1:cpu,cpuacct:/job/inner\n0::/other\n");
+	tree_file("/sys/fs/cgroup/unified/job/inner/io.max", "8:16 rbps=1000 wbps=max\n");
+	tree_file("/sys/fs/cgroup/unified/job/cpu.max", "150000 100000\n");
+	tree_file("/sys/fs/cgroup/unified/other/io.max", "8:32 rbps=2000 wbps=max\n");
+	assert_non_null(reader);
+	assert_int_equal(limits_read(reader, &limits, PID), 0);
+	assert_float_equal(limits.cpus, 1.5, 1e-9);
+	tree_file("/sys/fs/cgroup/unified/job/cpu.max", "50000 100000\n");
+	assert_int_equal(limits_read(reader, &limits, 45), 0);
+	assert_float_equal(limits.cpus, 1.5, 1e-9);
+	assert_int_equal(limits.device_count, 1);
+	assert_int_equal(limits.devices[0].device, 8 << 20 | 16);
+	/* In no group of theirs, though one has the same name in another hierarchy. */
+	assert_int_equal(limits_read(reader, &limits, 46), 0);
+	assert_float_equal(limits.cpus, 8, 1e-9);
+	assert_int_equal(limits.device_count, 1);
+	assert_int_equal(limits.devices[0].device, 8 << 20 | 32);
+	limits_reader_begin(reader);
+	assert_int_equal(limits_read(reader, &limits, 45), 0);
+	assert_float_equal(limits.cpus, 0.5, 1e-9);
+	limits_reader_free(reader);
+}
+
+/* More groups than are kept. */
+static void test_many_groups(void **unused)
+{
+	struct limits_reader *reader = limits_reader_new(root);
+	char path[64], text[64];
+	struct limits limits;
+
+	(void)unused;
+	assert_non_null(reader);
+	for (int i = 0; i < 100; i++) {
+		sprintf(path, "/sys/fs/cgroup/unified/task%d/io.max", i);
+		sprintf(text, "8:16 rbps=%d wbps=max\n", 1000 + i);
+		tree_file(path, text);
+		sprintf(text, "0::/task%d\n", i);
+		tree_file("/proc/45/cgroup", text);
+		assert_int_equal(limits_read(reader, &limits, 45), 0);
+		assert_float_equal(limits.devices[0].read_bytes_s, 1000 + i, 1e-9);
+	}
+	limits_reader_free(reader);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lists),      cmocka_unit_test(test_nothing_is_limited),
-		cmocka_unit_test(test_processors), cmocka_unit_test(test_devices),
-		cmocka_unit_test(test_memory),     cmocka_unit_test(test_strange_files),
-		cmocka_unit_test(test_held_back),
+		cmocka_unit_test(test_lists),       cmocka_unit_test(test_nothing_is_limited),
+		cmocka_unit_test(test_processors),  cmocka_unit_test(test_devices),
+		cmocka_unit_test(test_memory),      cmocka_unit_test(test_strange_files),
+		cmocka_unit_test(test_held_back),   cmocka_unit_test(test_one_look_at_many),
+		cmocka_unit_test(test_many_groups),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);

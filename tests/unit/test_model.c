@@ -183,6 +183,34 @@ static void test_rows_added_up_do_not_count_twice(void **unused)
 	sample_free(&to);
 }
 
+/* Each in another place than before, as where some were given back in between; some are new. */
+static void test_rows_that_moved(void **unused)
+{
+	const struct device_choices none = { .count = 0 };
+	struct sample from = { .mono_ns = 0 }, to = { .mono_ns = NS_PER_S };
+	struct report report;
+
+	(void)unused;
+	add_owners(&from, 42, 1);
+	add_owners(&to, 42, 1);
+	for (uint32_t i = 1; i <= 20; i++)
+		add_row(&from, JOB_OWNER, i << 20, IO_READ, 1, 1000 * i);
+	for (uint32_t i = 30; i >= 1; i--)
+		add_row(&to, JOB_OWNER, i << 20, IO_READ, 2, 1000 * i + i);
+	assert_int_equal(report_build(&report, &from, &to, false, &none), 0);
+	assert_int_equal(report.process_count, 1);
+	assert_int_equal(report.processes[0].io_count, 30);
+	for (uint32_t i = 1; i <= 30; i++) {
+		const struct io_row *row = &report.processes[0].io[i - 1];
+
+		assert_int_equal(row->key.device, i << 20);
+		assert_int_equal(row->bytes, i <= 20 ? i : 1001 * i);
+	}
+	report_free(&report);
+	sample_free(&from);
+	sample_free(&to);
+}
+
 static void test_devices_nobody_was_seen_on_are_listed(void **unused)
 {
 	const struct device_choices none = { .count = 0 };
@@ -371,6 +399,7 @@ int main(void)
 		cmocka_unit_test(test_report),
 		cmocka_unit_test(test_report_tells_processes_with_one_pid_apart),
 		cmocka_unit_test(test_rows_added_up_do_not_count_twice),
+		cmocka_unit_test(test_rows_that_moved),
 		cmocka_unit_test(test_devices_nobody_was_seen_on_are_listed),
 		cmocka_unit_test(test_rates),
 	};
