@@ -148,8 +148,8 @@ static __always_inline bool is_current(struct task_struct *t)
 	return (u64)t == bpf_get_current_task();
 }
 
-static __noinline void sleep_in_call(struct task_struct *t, struct task *task,
-				     const struct call *call, bool iowait, struct sleep *sleep)
+static __always_inline void sleep_in_call(struct task_struct *t, struct task *task,
+					  const struct call *call, bool iowait, struct sleep *sleep)
 {
 	u32 kind = (u64)call->number < MAX_SYSCALLS ?
 			   call_kinds[call->number & (MAX_SYSCALLS - 1)] :
