@@ -32,9 +32,9 @@ CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wformat=2 -Werror
 # Looked up when first used, after `scripts/setup` had its chance to install them.
 BPFTOOL = $(shell scripts/find-bpftool)
-LIBS = $(shell pkg-config --libs libbpf jansson libelf zlib) -lm
+LIBS = $(shell pkg-config --libs libbpf jansson libelf zlib) -lm -pthread
 # With what libelf.a itself needs: zstd since elfutils 0.188, where the distribution builds with it.
-STATIC_LIBS = $(shell pkg-config --static --libs libbpf jansson libelf zlib) -lm
+STATIC_LIBS = $(shell pkg-config --static --libs libbpf jansson libelf zlib) -lm -pthread
 
 # BPF programs are compiled for the processor whose registers and barriers they may use.
 # Numbers of system calls: Debian has them in a folder of the architecture's.

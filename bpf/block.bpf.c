@@ -56,29 +56,39 @@ static __always_inline struct inflight *inflight_find(struct request *rq, u32 in
  * known, the latency is not. (Never issued: dm-multipath starts a request again that it could not
  * place; that was none.)
  */
-static __noinline void inflight_catch_up(struct inflight *e)
+__noinline int inflight_catch_up(struct inflight *e)
 {
-	u32 index = e->row;
-	struct io_row *row = bpf_map_lookup_elem(&rows, &index);
+	struct io_row *row;
+	u32 index;
 
+	if (!e)
+		return 0;
+	index = e->row;
+	row = bpf_map_lookup_elem(&rows, &index);
 	if (!row)
-		return;
+		return 0;
 	if (!e->d_ns && !e->flush) {
 		row_unstart(index);
-		return;
+		return 0;
 	}
 	concurrency_end(row->reads, 0, 0);
 	__sync_fetch_and_add(&loss.events_missed, 1);
 	__sync_fetch_and_add(&row->requests, 1);
 	__sync_fetch_and_add(&row->unissued, 1);
 	__sync_fetch_and_add(&row->bytes, e->bytes);
+	return 0;
 }
 
 /* The request's place was taken by another one. */
-static __noinline void inflight_spill(u64 address, struct inflight *new)
+__noinline int inflight_spill(struct inflight *new)
 {
-	struct inflight *e = bpf_map_lookup_elem(&spilled, &address);
+	struct inflight own, *e; /* on the stack: 6.1 takes a value from nowhere else */
+	u64 address;
 
+	if (!new)
+		return 0;
+	address = new->request;
+	e = bpf_map_lookup_elem(&spilled, &address);
 	if (!new->q_ns)
 		new->q_ns = bpf_ktime_get_ns();
 	if (e)
@@ -86,15 +96,17 @@ static __noinline void inflight_spill(u64 address, struct inflight *new)
 	new->beside = row_start(new->row);
 	if (e) {
 		*e = *new;
-		return;
+		return 0;
 	}
-	if (bpf_map_update_elem(&spilled, &address, new, BPF_NOEXIST)) {
+	own = *new;
+	if (bpf_map_update_elem(&spilled, &address, &own, BPF_NOEXIST)) {
 		__sync_fetch_and_add(&loss.requests_untracked, 1);
 		row_unstart(new->row);
-		return;
+		return 0;
 	}
 	__sync_fetch_and_add(&spilled_now, 1);
 	__sync_fetch_and_add(&spilled_total, 1);
+	return 0;
 }
 
 /*
@@ -130,7 +142,7 @@ static __always_inline void inflight_add(u32 index, struct inflight *new)
 		e->merged = 0;
 		return;
 	}
-	inflight_spill(address, new);
+	inflight_spill(new);
 }
 
 static __always_inline void inflight_remove(struct request *rq, u32 index, struct inflight *e)

@@ -258,7 +258,10 @@ __noinline int sleep_in_select_call(u64 thread, const struct call *call, struct 
 	return sleep_in_poll(&walk.poll, sleep);
 }
 
-/* The next node (address) of a tree of up to 2^16 items, in their order; 0: none. */
+/*
+ * The next node (address) of a tree of up to 2^16 items, in their order; 0: none. Upwards it leaves subtrees that have been
+ * walked through, of less than MAX_POLLED items: these are at most 12 nodes high.
+ */
 __noinline u64 next_node(u64 address)
 {
 	struct rb_node *node = (void *)address;
@@ -274,7 +277,7 @@ __noinline u64 next_node(u64 address)
 		}
 		return 0;
 	}
-	for (int i = 0; i < 32; i++) {
+	for (int i = 0; i < 12; i++) {
 		next = (void *)(BPF_CORE_READ(node, __rb_parent_color) & ~3UL);
 		if (!next || BPF_CORE_READ(next, rb_right) != node)
 			return (u64)next;

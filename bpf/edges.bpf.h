@@ -105,7 +105,7 @@ static __always_inline void edge_note(struct thread *thread)
 		task = bpf_task_storage_get(&tasks, waker, NULL, 0);
 		o = task && task->owner >= OWNER_FIRST ? owner_get(task->owner) : NULL;
 		outside = !o;
-		thread->waker_pid = o ? o->pid : visible_pid(waker->group_leader);
+		thread->waker_pid = o ? o->pid : visible_pid(BPF_CORE_READ(waker, group_leader));
 		ledger = thread_of(task);
 		thread->waker_tid = ledger ? ledger->tid : visible_tid(waker);
 	}

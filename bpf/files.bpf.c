@@ -20,11 +20,11 @@ static __always_inline u64 max_names(u32 op)
 }
 
 struct names_walk {
-	struct file_row *file;
 	struct dentry *dentry;
 	struct file_names *names;
 	u64 start;
 	u32 used;
+	bool whole;
 };
 
 static long step_name(u32 index, struct names_walk *walk)
@@ -36,7 +36,7 @@ static long step_name(u32 index, struct names_walk *walk)
 	long len;
 
 	if (!parent || parent == dentry) {
-		walk->file->whole = parent != NULL;
+		walk->whole = parent != NULL;
 		return 1;
 	}
 	if (used > FILE_NAMES_FULL || start > FILE_NAMES_BYTES - FILE_NAMES_LEN)
@@ -55,22 +55,26 @@ static long step_name(u32 index, struct names_walk *walk)
  * Copy an inode's name and the names above it. Room is taken for a path as long as may be, and what is left of it is given
  * back, unless another CPU has taken the next room meanwhile.
  */
-static __noinline void file_copy_names(struct file_row *file, struct inode *inode, u32 op)
+__noinline int file_copy_names(struct file_row *file, u64 inode, u32 op)
 {
-	struct names_walk walk = { .file = file, .dentry = dentry_of(inode) };
+	struct names_walk walk = { .dentry = dentry_of((struct inode *)inode) };
 	u32 zero = 0;
 
+	if (!file)
+		return 0;
 	walk.names = bpf_map_lookup_elem(&file_names, &zero);
 	if (!walk.dentry || !walk.names || file_names_used + FILE_NAMES_LEN > max_names(op))
-		return;
+		return 0;
 	walk.start = __sync_fetch_and_add(&file_names_used, FILE_NAMES_LEN);
 	if (walk.start > FILE_NAMES_BYTES - FILE_NAMES_LEN)
-		return;
+		return 0;
 	REPEAT(MAX_PATH_DEPTH, step_name, &walk);
+	file->whole = walk.whole;
 	file->names = walk.start;
 	file->names_len = walk.used;
 	__sync_val_compare_and_swap(&file_names_used, walk.start + FILE_NAMES_LEN,
 				    walk.start + walk.used);
+	return 0;
 }
 
 /* The row of a key, FILE_NONE if it has none yet; not that of an earlier owner in the same place. */
@@ -108,7 +112,7 @@ static __noinline u32 file_row_new(const struct file_key *key, u32 device, struc
 	if (config_ledger && key->kind != FILE_OF_DEVICE)
 		file->reads = concurrency_find(CONCURRENCY_FILE_SYSTEM, key->file_system);
 	if (inode)
-		file_copy_names(file, inode, op);
+		file_copy_names(file, (u64)inode, op);
 	/* When another CPU was faster this row stays behind, empty. */
 	if (!bpf_map_update_elem(&file_by_key, key, &index, BPF_NOEXIST))
 		return index;
@@ -140,7 +144,7 @@ __noinline u32 file_find(u64 inode_address, u32 owner, u32 op)
 	file = bpf_map_lookup_elem(&files, &index);
 	/* It may have had no name in memory before. */
 	if (file && !file->names_len)
-		file_copy_names(file, inode, op);
+		file_copy_names(file, (u64)inode, op);
 	return index;
 }
 

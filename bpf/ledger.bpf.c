@@ -15,11 +15,16 @@
 #include "twice.bpf.h"
 
 /* Nearly all threads of the host have no storage: a load instead of a call tells them. */
-static __always_inline struct task *task_with_ledger(struct task_struct *t)
+static __always_inline struct task *task_stored(struct task_struct *t, const void *storage)
 {
-	if (is_kernel_thread(t) || !t->bpf_storage)
+	if (is_kernel_thread(t) || !storage)
 		return NULL;
 	return bpf_task_storage_get(&tasks, t, NULL, 0);
+}
+
+static __always_inline struct task *task_with_ledger(struct task_struct *t)
+{
+	return task_stored(t, t->bpf_storage);
 }
 
 /* A hypervisor that takes a processor away does so for longer; less is the jitter of two clocks. */
@@ -123,15 +128,21 @@ static __noinline void switch_out(struct task_struct *t, struct task *task, stru
 SEC("tp_btf/sched_switch")
 int BPF_PROG(ledger_switch, bool preempted, struct task_struct *prev, struct task_struct *next)
 {
-	struct task *task = task_with_ledger(prev);
-	struct thread *thread = thread_of(task);
+	const void *prev_storage = prev->bpf_storage, *next_storage = next->bpf_storage;
+	struct task *task;
+	struct thread *thread;
 	u64 now = 0;
 
+	/* Both are loaded before the ways part: each look at it takes the verifier of 6.18 a millisecond, see inflight_index_rare(). */
+	barrier_var(prev_storage);
+	barrier_var(next_storage);
+	task = task_stored(prev, prev_storage);
+	thread = thread_of(task);
 	if (task && thread) {
 		now = bpf_ktime_get_ns();
 		switch_out(prev, task, thread, preempted, now);
 	}
-	task = task_with_ledger(next);
+	task = task_stored(next, next_storage);
 	thread = thread_of(task);
 	if (thread)
 		ledger_move(thread, thread->word, LEDGER_CPU, now ? now : bpf_ktime_get_ns());

@@ -23,6 +23,24 @@ __noinline u32 device_in_ranges(u32 disk, u64 sector, u32 flushed)
 	return 0;
 }
 
+/* A few tries, since another CPU may raise it too. */
+__noinline int raise_max_to(u64 *max, u64 value)
+{
+	u64 seen;
+
+	if (!max)
+		return 0;
+	seen = *max;
+	for (int i = 0; i < 4 && value > seen; i++) {
+		u64 before = __sync_val_compare_and_swap(max, seen, value);
+
+		if (before == seen)
+			break;
+		seen = before;
+	}
+	return 0;
+}
+
 /* An index for a new row, ROW_NONE if there is none. */
 static __always_inline u32 row_take(bool reserved)
 {

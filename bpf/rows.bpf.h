@@ -42,9 +42,10 @@ static __always_inline u32 op_of(u32 flags, u32 bytes)
 	return IO_OPS - below_io_ops[flags & REQ_OP_MASK];
 }
 
+/* 0 without a disk: whatever is read there is 0. */
 static __always_inline u32 device_of(const struct gendisk *disk)
 {
-	return disk ? (u32)disk->major << 20 | disk->first_minor : 0;
+	return (u32)disk->major << 20 | disk->first_minor;
 }
 
 /* The part of device_shown() for -D. */
@@ -163,24 +164,21 @@ static __always_inline void row_add_bytes(u32 index, u32 bytes)
 		__sync_fetch_and_add(&row->bytes, bytes);
 }
 
+/* The part of raise_max() for a value that is above. */
+int raise_max_to(u64 *max, u64 value);
+
 static __always_inline void raise_max(u64 *max, u64 value)
 {
-	u64 seen = *max;
-
-	/* Rarely more than a comparison; a few tries, since another CPU may raise it too. */
-	for (int i = 0; i < 4 && value > seen; i++) {
-		u64 before = __sync_val_compare_and_swap(max, seen, value);
-
-		if (before == seen)
-			break;
-		seen = before;
-	}
+	if (value > *max)
+		raise_max_to(max, value);
 }
 
 static __always_inline void histogram_add(u64 *histogram, u64 ns)
 {
-	u32 i = histogram_index(ns);
+	u64 i = histogram_index(ns);
 
+	/* One register, which the verifier of 6.1 follows: not a copy for the comparison. */
+	barrier_var(i);
 	if (i < HISTOGRAM_BUCKETS)
 		__sync_fetch_and_add(&histogram[i], 1);
 }

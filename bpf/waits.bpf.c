@@ -134,8 +134,8 @@ static __always_inline bool is_current(struct task_struct *t)
 	return (u64)t == bpf_get_current_task();
 }
 
-static __noinline void sleep_in_call(struct task_struct *t, struct task *task,
-				     const struct call *call, struct sleep *sleep)
+static __always_inline void sleep_in_call(struct task_struct *t, struct task *task,
+					  const struct call *call, struct sleep *sleep)
 {
 	bool iowait = call->iowait;
 	u32 kind = (u64)call->number < MAX_SYSCALLS ?

@@ -14,6 +14,8 @@
 
 #include "collect/bpf_files.h"
 #include "collect/bpf_maps.h"
+#include "collect/bpf_parts.h"
+#include "collect/bpf_targets.h"
 #include "collect/core_btf.h"
 #include "collect/disk_names.h"
 #include "collect/diskstats.h"
@@ -32,9 +34,11 @@ static const char *const merges[] = { "block_bio_backmerge", "block_bio_frontmer
 enum { MERGES = sizeof(merges) / sizeof(merges[0]) };
 
 struct bpf_source {
-	struct whystall_bpf *skel;
+	struct bpf_parts parts;
+	struct whystall_bpf *skel; /* of the parts */
 	struct bpf_maps maps;
 	const struct device_choices *devices;
+	bool follows_upper; /* devices without requests of their own, once there is one */
 	struct device_looks device_looks;
 	__u32 membership_epoch; /* when threads were last looked for */
 	struct bpf_link
@@ -272,7 +276,7 @@ static int attach(struct bpf_program *program, struct bpf_link **link, struct fa
 
 	if (!bpf_program__autoload(program))
 		return 0;
-	*link = bpf_program__attach(program);
+	*link = bpf_targets_attach(program);
 	if (*link)
 		return 0;
 	snprintf(what, sizeof(what), "attach the program %s", bpf_program__name(program));
@@ -419,20 +423,35 @@ int bpf_source_find_joined(struct bpf_source *source, struct fault *fault)
 	return adopt_joined(source, fault);
 }
 
+static bool needs_upper(struct bpf_source *source)
+{
+	return source->follows_upper && device_any_upper(source->devices, &source->device_looks);
+}
+
+static int attach_loaded_upper(struct whystall_bpf *skel, struct fault *fault)
+{
+	const struct pair upper[] = { PAIR(skel, upper_complete), PAIR(skel, upper_start) };
+
+	return attach_pairs(upper, sizeof(upper) / sizeof(upper[0]), fault);
+}
+
 /*
  * The programs for devices without requests of their own are passed by every bio of the host: they are
- * attached once there is such a device, among those of -D if that is given.
+ * loaded and attached once there is such a device, among those of -D if that is given.
  */
 static int attach_upper(struct bpf_source *source, struct fault *fault)
 {
 	struct whystall_bpf *skel = source->skel;
-	const struct pair upper[] = { PAIR(skel, upper_complete), PAIR(skel, upper_start) };
 	int err;
 
-	if (skel->bss->upper_attached || !bpf_program__autoload(skel->progs.upper_start) ||
-	    !device_any_upper(source->devices, &source->device_looks))
+	if (skel->bss->upper_attached || !needs_upper(source))
 		return 0;
-	err = attach_pairs(upper, sizeof(upper) / sizeof(upper[0]), fault);
+	if (!bpf_program__autoload(skel->progs.upper_start)) {
+		err = bpf_parts_load(&source->parts, PART_UPPER, PART_UPPER);
+		if (err)
+			return load_fault(fault, err, "load BPF programs");
+	}
+	err = attach_loaded_upper(skel, fault);
 	if (!err)
 		skel->bss->upper_attached = true;
 	return err;
@@ -503,24 +522,23 @@ static int check_features(const struct features *features, struct fault *fault)
 	return 0;
 }
 
-/*
- * Open the object. It finds the kernel's types in the file `types`, which is written before it is loaded; without
- * such a file, in all of the kernel's BTF.
- */
-static struct whystall_bpf *open_object(int types)
+static int load_parts(struct bpf_source *source, struct btf *kernel, struct fault *fault)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, options);
-	char path[32];
+	struct bpf_parts *parts = &source->parts;
+	int err = 0;
 
-	if (types >= 0) {
-		snprintf(path, sizeof(path), "/proc/self/fd/%d", types);
-		options.btf_custom_path = path;
-	}
-	return whystall_bpf__open_opts(&options);
+	if (parts->types >= 0)
+		err = core_btf_write(parts->types, bpf_object__btf(parts->skel->obj), kernel);
+	if (err)
+		return fault_set(fault, err, "cannot copy the kernel's types: %s", strerror(-err));
+	err = bpf_parts_load_tables(parts, kernel);
+	if (!err)
+		err = bpf_parts_load(parts, PART_ONE, needs_upper(source) ? PART_UPPER : PART_TWO);
+	return err ? load_fault(fault, err, "load BPF programs") : 0;
 }
 
 static int configure_and_load(struct bpf_source *source, const struct bpf_source_options *options,
-			      struct btf *kernel, int types, struct fault *fault)
+			      struct btf *kernel, struct fault *fault)
 {
 	struct features features;
 	int err;
@@ -529,31 +547,28 @@ static int configure_and_load(struct bpf_source *source, const struct bpf_source
 	err = check_features(&features, fault);
 	if (err)
 		return err;
-	source->skel = open_object(types);
-	if (!source->skel)
-		return load_fault(fault, -errno, "open the BPF object");
+	/* Programs find the kernel's types in a file, which is written before any is loaded. */
+	source->parts.types = memfd_create("types", MFD_CLOEXEC);
+	err = bpf_parts_open(&source->parts);
+	if (err)
+		return load_fault(fault, err, "open the BPF object");
+	source->skel = source->parts.skel;
 	err = configure(source->skel, options, &features, fault);
 	if (err)
 		return err;
-	err = types < 0 ? 0 : core_btf_write(types, bpf_object__btf(source->skel->obj), kernel);
-	if (err)
-		return fault_set(fault, err, "cannot copy the kernel's types: %s", strerror(-err));
-	err = whystall_bpf__load(source->skel);
-	return err ? load_fault(fault, err, "load BPF programs") : 0;
+	source->follows_upper = bpf_program__autoload(source->skel->progs.upper_start);
+	return load_parts(source, kernel, fault);
 }
 
 static int load(struct bpf_source *source, const struct bpf_source_options *options,
 		struct fault *fault)
 {
 	struct btf *kernel = features_load_btf(fault);
-	int err, types;
+	int err;
 
 	if (!kernel)
 		return -ENOENT;
-	types = memfd_create("types", MFD_CLOEXEC);
-	err = configure_and_load(source, options, kernel, types, fault);
-	if (types >= 0)
-		close(types);
+	err = configure_and_load(source, options, kernel, fault);
 	btf__free(kernel);
 	return err;
 }
@@ -586,6 +601,7 @@ int bpf_source_open(struct bpf_source **result, const struct bpf_source_options 
 	if (!source)
 		return fault_set(fault, -ENOMEM, "out of memory");
 	source->devices = options->devices;
+	source->parts.types = -1;
 	err = start(source, options, fault);
 	if (err) {
 		bpf_source_close(source);
@@ -736,6 +752,6 @@ void bpf_source_close(struct bpf_source *source)
 		bpf_link__destroy(source->merge_links[i][0]);
 		bpf_link__destroy(source->merge_links[i][1]);
 	}
-	whystall_bpf__destroy(source->skel);
+	bpf_parts_close(&source->parts);
 	free(source);
 }
