@@ -41,23 +41,40 @@ static const struct io_row *find_row(const struct sample *sample, const struct i
 	return NULL;
 }
 
-struct io_row *rows_between(const struct sample *from, const struct sample *to, size_t *count)
+/* Rows are large: what is sorted is where they are. */
+static int by_key_of(const void *a, const void *b)
 {
-	struct io_row *rows = calloc(to->row_count + 1, sizeof(*rows));
+	const struct io_row *const *x = a, *const *y = b;
 
-	if (!rows)
+	return by_key(*x, *y);
+}
+
+static void subtract(struct io_row *row, const struct sample *from, const struct sample *to,
+		     const struct io_row *now)
+{
+	const struct io_row *before = find_row(from, &now->key, (size_t)(now - to->rows));
+
+	if (before && !same_owner(from, to, before->key.owner))
+		before = NULL;
+	io_subtract(row, now, before);
+	/* What a process wrote can be taken back: data of a file that was removed before it was written back. */
+	if (to->source == SOURCE_PROC && before && now->bytes < before->bytes)
+		row->bytes = 0;
+}
+
+struct io_row *rows_between(struct scratch *scratch, const struct sample *from,
+			    const struct sample *to, size_t *count)
+{
+	struct io_row *rows = scratch_take(scratch, to->row_count + 1, sizeof(*rows));
+	const struct io_row **sorted = scratch_take(scratch, to->row_count + 1, sizeof(void *));
+
+	if (!rows || !sorted)
 		return NULL;
-	for (size_t i = 0; i < to->row_count; i++) {
-		const struct io_row *before = find_row(from, &to->rows[i].key, i);
-
-		if (before && !same_owner(from, to, before->key.owner))
-			before = NULL;
-		io_subtract(&rows[i], &to->rows[i], before);
-		/* What a process wrote can be taken back: data of a file that was removed before it was written back. */
-		if (to->source == SOURCE_PROC && before && to->rows[i].bytes < before->bytes)
-			rows[i].bytes = 0;
-	}
-	qsort(rows, to->row_count, sizeof(*rows), by_key);
+	for (size_t i = 0; i < to->row_count; i++)
+		sorted[i] = &to->rows[i];
+	sort_in_place((void *)sorted, to->row_count, sizeof(void *), by_key_of);
+	for (size_t i = 0; i < to->row_count; i++)
+		subtract(&rows[i], from, to, sorted[i]);
 	*count = to->row_count;
 	for (size_t i = 0; i < from->row_count; i++) {
 		const struct io_row *gone = &from->rows[i];
