@@ -22,6 +22,7 @@
 #include "collect/markers.h"
 #include "collect/pressure.h"
 #include "collect/procfs.h"
+#include "collect/upper.h"
 #include "whystall.skel.h"
 
 /* include/linux/proc_ns.h: inode number of the initial PID namespace */
@@ -35,6 +36,7 @@ struct bpf_source {
 	struct whystall_bpf *skel;
 	struct bpf_maps maps;
 	const struct device_choices *devices;
+	struct upper_watch upper;
 	__u32 membership_epoch; /* when threads were last looked for */
 	struct bpf_link
 		*merge_links[MERGES][2]; /* of each tracepoint: the first and the second program */
@@ -429,7 +431,7 @@ static int attach_upper(struct bpf_source *source, struct fault *fault)
 	int err;
 
 	if (skel->bss->upper_attached || !bpf_program__autoload(skel->progs.upper_start) ||
-	    !device_any_upper(source->devices))
+	    !upper_look(&source->upper, source->devices))
 		return 0;
 	err = attach_pairs(upper, sizeof(upper) / sizeof(upper[0]), fault);
 	if (!err)

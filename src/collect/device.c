@@ -235,31 +235,6 @@ void device_choices_free(struct device_choices *choices)
 	memset(choices, 0, sizeof(*choices));
 }
 
-bool device_any_upper(const struct device_choices *choices)
-{
-	DIR *dir = opendir("/sys/block");
-	struct dirent *entry;
-	bool found = false;
-
-	if (!dir)
-		return false;
-	while (!found && (entry = readdir(dir))) {
-		unsigned long long sectors = 0;
-		char path[PATH_MAX];
-		uint32_t device = 0;
-
-		snprintf(path, sizeof(path), "/sys/block/%s/mq", entry->d_name);
-		if (entry->d_name[0] == '.' || access(path, F_OK) == 0)
-			continue;
-		snprintf(path, sizeof(path), "/sys/block/%s/dev", entry->d_name);
-		found = read_device(path, &device) == 0 &&
-			read_attribute(device, "size", &sectors) == 0 && sectors &&
-			(!choices->count || device_is_chosen(choices, device));
-	}
-	closedir(dir);
-	return found;
-}
-
 struct parents {
 	char (*names)[DISK_NAME_LEN];
 	size_t count;

@@ -31,12 +31,6 @@ bool device_is_chosen(const struct device_choices *choices, uint32_t device);
 
 void device_choices_free(struct device_choices *choices);
 
-/*
- * Is there a device that serves bios without requests of its own (md, dm, NVMe multipath, zram), with
- * any size, among those chosen or, with an empty choice, at all?
- */
-bool device_any_upper(const struct device_choices *choices);
-
 enum { MAX_PARENTS = 8 };
 
 /*

@@ -98,6 +98,7 @@ static int print_row(struct session *session, struct stat_state *state, uint32_t
 {
 	unsigned int lines = output_terminal_lines(&session->output);
 	struct show_context context = { .rows_per_header = lines > 3 ? lines - 3 : 20,
+					.scratch = &state->follow.scratch,
 					.waiting = state->has_waiting ? &state->waiting : NULL };
 	unsigned int now = state->now, before = !now;
 	struct rates rates;
