@@ -20,7 +20,6 @@
 #include "collect/features.h"
 #include "collect/gpu.h"
 #include "collect/markers.h"
-#include "collect/pressure.h"
 #include "collect/procfs.h"
 #include "collect/upper.h"
 #include "whystall.skel.h"
@@ -620,7 +619,6 @@ int bpf_source_read(struct bpf_source *source, struct sample *sample, struct fau
 	err = bpf_maps_read(&source->maps, sample);
 	if (err)
 		return fault_set(fault, err, "cannot copy the counters: %s", strerror(-err));
-	pressure_read(sample, "");
 	return read_disks(sample, fault);
 }
 

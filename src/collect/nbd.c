@@ -2,6 +2,7 @@
 #include "collect/nbd.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/major.h>
 #include <stdio.h>
@@ -14,6 +15,9 @@
 
 /* Of the program that has set a device up. The first three may lead to a log. */
 enum { FIRST_FD = 3, MOST_FDS = 1024, LINK_LEN = 64 };
+
+/* Read at a time, of a folder of disks. */
+enum { ENTRIES_LEN = 8192 };
 
 static unsigned int read_number(const char *sys, const char *disk, const char *name)
 {
@@ -78,27 +82,38 @@ static pid_t find_server(const char *proc, pid_t client)
 	return server;
 }
 
+/* Is it such a device that is connected to a server on this host? */
+static bool find_device(struct nbd *device, const char *sys, const char *proc, const char *name)
+{
+	unsigned int number, client;
+
+	if (sscanf(name, "nbd%u", &number) != 1)
+		return false;
+	client = read_number(sys, name, "pid"); /* 0: it is not connected */
+	device->minors = read_number(sys, name, "range");
+	device->device = device_number(NBD_MAJOR, number * device->minors);
+	device->server = client ? find_server(proc, (pid_t)client) : 0;
+	return device->server != 0;
+}
+
 size_t nbd_find(struct nbd list[MAX_NBD], const char *sys, const char *proc)
 {
+	_Alignas(struct dirent64) char entries[ENTRIES_LEN];
 	char path[PATH_MAX];
-	const struct dirent *entry;
 	size_t count = 0;
-	DIR *dir;
+	ssize_t n = 0;
+	int fd;
 
 	snprintf(path, sizeof(path), "%s/block", sys);
-	dir = opendir(path);
-	while (dir && count < MAX_NBD && (entry = readdir(dir))) {
-		unsigned int number, client;
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	while (fd >= 0 && (n = getdents64(fd, entries, sizeof(entries))) > 0)
+		for (ssize_t at = 0; at < n && count < MAX_NBD;) {
+			const struct dirent64 *entry = (const struct dirent64 *)(entries + at);
 
-		if (sscanf(entry->d_name, "nbd%u", &number) != 1)
-			continue;
-		client = read_number(sys, entry->d_name, "pid"); /* 0: it is not connected */
-		list[count].minors = read_number(sys, entry->d_name, "range");
-		list[count].device = device_number(NBD_MAJOR, number * list[count].minors);
-		list[count].server = client ? find_server(proc, (pid_t)client) : 0;
-		count += list[count].server != 0;
-	}
-	if (dir)
-		closedir(dir);
+			count += find_device(&list[count], sys, proc, entry->d_name);
+			at += entry->d_reclen;
+		}
+	if (fd >= 0)
+		close(fd);
 	return count;
 }
