@@ -2,7 +2,6 @@
 #include "collect/nbd.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <linux/major.h>
 #include <stdio.h>
@@ -10,14 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "collect/folder.h"
 #include "collect/peers.h"
 #include "collect/sample.h"
 
 /* Of the program that has set a device up. The first three may lead to a log. */
 enum { FIRST_FD = 3, MOST_FDS = 1024, LINK_LEN = 64 };
-
-/* Read at a time, of a folder of disks. */
-enum { ENTRIES_LEN = 8192 };
 
 static unsigned int read_number(const char *sys, const char *disk, const char *name)
 {
@@ -96,24 +93,26 @@ static bool find_device(struct nbd *device, const char *sys, const char *proc, c
 	return device->server != 0;
 }
 
+struct listing {
+	struct nbd *list;
+	const char *sys, *proc;
+	size_t count;
+};
+
+static bool list_one(void *context, const char *name)
+{
+	struct listing *l = context;
+
+	l->count += find_device(&l->list[l->count], l->sys, l->proc, name);
+	return l->count < MAX_NBD;
+}
+
 size_t nbd_find(struct nbd list[MAX_NBD], const char *sys, const char *proc)
 {
-	_Alignas(struct dirent64) char entries[ENTRIES_LEN];
+	struct listing listing = { .list = list, .sys = sys, .proc = proc };
 	char path[PATH_MAX];
-	size_t count = 0;
-	ssize_t n = 0;
-	int fd;
 
 	snprintf(path, sizeof(path), "%s/block", sys);
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	while (fd >= 0 && (n = getdents64(fd, entries, sizeof(entries))) > 0)
-		for (ssize_t at = 0; at < n && count < MAX_NBD;) {
-			const struct dirent64 *entry = (const struct dirent64 *)(entries + at);
-
-			count += find_device(&list[count], sys, proc, entry->d_name);
-			at += entry->d_reclen;
-		}
-	if (fd >= 0)
-		close(fd);
-	return count;
+	folder_each(path, list_one, &listing);
+	return listing.count;
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "collect/upper.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "collect/folder.h"
 
 /* A short file, or the beginning of one; false if it cannot be read. */
 static bool read_text(const char *path, char *text, size_t size)
@@ -55,26 +56,34 @@ static uint32_t upper_of(const char *name, const struct device_choices *choices)
 	return !choices->count || device_is_chosen(choices, device) ? device : 0;
 }
 
-static bool list_all(struct upper_watch *watch, const struct device_choices *choices)
+struct listing {
+	struct upper_watch *watch;
+	const struct device_choices *choices;
+	bool found;
+};
+
+static bool list_one(void *context, const char *name)
 {
-	DIR *dir = opendir("/sys/block");
-	struct dirent *entry;
-	bool found = false;
+	struct listing *listing = context;
+	struct upper_watch *watch = listing->watch;
+	uint32_t device = upper_of(name, listing->choices);
 
-	watch->empty_count = 0;
-	while (dir && !found && (entry = readdir(dir))) {
-		uint32_t device = upper_of(entry->d_name, choices);
-
-		found = device && has_size(device);
-		if (!device || found)
-			continue;
+	listing->found = device && has_size(device);
+	if (device && !listing->found) {
 		if (watch->empty_count < WATCHED_EMPTY)
 			watch->empty[watch->empty_count] = device;
 		watch->empty_count++;
 	}
-	if (dir)
-		closedir(dir);
-	return found;
+	return !listing->found;
+}
+
+static bool list_all(struct upper_watch *watch, const struct device_choices *choices)
+{
+	struct listing listing = { .watch = watch, .choices = choices };
+
+	watch->empty_count = 0;
+	folder_each("/sys/block", list_one, &listing);
+	return listing.found;
 }
 
 bool upper_look(struct upper_watch *watch, const struct device_choices *choices)
