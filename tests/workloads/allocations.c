@@ -24,7 +24,7 @@ void *__libc_memalign(size_t align, size_t size);
 static struct {
 	uint64_t waits;
 	uint64_t allocated[MOST_WAITS];
-} *counts;
+} * counts;
 
 static uint64_t allocated;
 

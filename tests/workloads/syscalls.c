@@ -25,8 +25,7 @@ int main(int argc, char **argv)
 	unsigned long stops = 0;
 	int status;
 
-	if (pid <= 0 || ms <= 0 ||
-	    ptrace(PTRACE_SEIZE, pid, NULL, (void *)PTRACE_O_TRACESYSGOOD) ||
+	if (pid <= 0 || ms <= 0 || ptrace(PTRACE_SEIZE, pid, NULL, (void *)PTRACE_O_TRACESYSGOOD) ||
 	    ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) || sigaction(SIGALRM, &action, NULL) ||
 	    setitimer(ITIMER_REAL, &timer, NULL)) {
 		perror("syscalls");
