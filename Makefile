@@ -64,8 +64,9 @@ FUZZED_SOURCES := $(addprefix src/base/,cursor.c fault.c text.c units.c) \
 FUZZED_OBJECTS := $(FUZZED_SOURCES:%.c=$(BUILD)/fuzzed/%.o)
 FUZZED := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 WORKLOADS := $(patsubst tests/workloads/%.c,$(BUILD)/tests/%,$(wildcard tests/workloads/*.c))
-# One is a library.
+# Some are libraries.
 WORKLOADS := $(WORKLOADS:%/batches=%/libbatches.so)
+WORKLOADS := $(WORKLOADS:%/allocations=%/liballocations.so)
 BENCH := $(addprefix $(BUILD)/bench/,empty empty.bpf.o clients)
 # A program for another processor.
 ifneq ($(shell uname -m),x86_64)

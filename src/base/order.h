@@ -29,4 +29,11 @@ static inline size_t first_not_below(const void *key, const void *array, size_t 
 	return low;
 }
 
+/*
+ * As qsort(3), which for more than a few elements allocates memory; elements that are the same may come in any order. Small
+ * elements are best, such as pointers.
+ */
+void sort_in_place(void *array, size_t count, size_t size,
+		   int (*order)(const void *, const void *));
+
 #endif

@@ -22,8 +22,8 @@
 #include "collect/features.h"
 #include "collect/gpu.h"
 #include "collect/markers.h"
-#include "collect/pressure.h"
 #include "collect/procfs.h"
+#include "collect/upper.h"
 #include "whystall.skel.h"
 
 /* include/linux/proc_ns.h: inode number of the initial PID namespace */
@@ -39,7 +39,7 @@ struct bpf_source {
 	struct bpf_maps maps;
 	const struct device_choices *devices;
 	bool follows_upper; /* devices without requests of their own, once there is one */
-	struct device_looks device_looks;
+	struct upper_watch upper;
 	__u32 membership_epoch; /* when threads were last looked for */
 	struct bpf_link
 		*merge_links[MERGES][2]; /* of each tracepoint: the first and the second program */
@@ -425,7 +425,7 @@ int bpf_source_find_joined(struct bpf_source *source, struct fault *fault)
 
 static bool needs_upper(struct bpf_source *source)
 {
-	return source->follows_upper && device_any_upper(source->devices, &source->device_looks);
+	return source->follows_upper && upper_look(&source->upper, source->devices);
 }
 
 static int attach_loaded_upper(struct whystall_bpf *skel, struct fault *fault)
@@ -635,7 +635,6 @@ int bpf_source_read(struct bpf_source *source, struct sample *sample, struct fau
 	err = bpf_maps_read(&source->maps, sample);
 	if (err)
 		return fault_set(fault, err, "cannot copy the counters: %s", strerror(-err));
-	pressure_read(sample, "");
 	return read_disks(sample, fault);
 }
 

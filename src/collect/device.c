@@ -235,45 +235,6 @@ void device_choices_free(struct device_choices *choices)
 	memset(choices, 0, sizeof(*choices));
 }
 
-/* The same device has the same inode there, and one that comes later has another. */
-static bool has_requests(const struct dirent *entry, size_t place, struct device_looks *looks)
-{
-	char path[PATH_MAX];
-
-	if (place < LOOKED_AT_DEVICES && looks->with_requests[place] == entry->d_ino)
-		return true;
-	snprintf(path, sizeof(path), "/sys/block/%s/mq", entry->d_name);
-	if (access(path, F_OK) != 0)
-		return false;
-	if (place < LOOKED_AT_DEVICES)
-		looks->with_requests[place] = entry->d_ino;
-	return true;
-}
-
-bool device_any_upper(const struct device_choices *choices, struct device_looks *looks)
-{
-	DIR *dir = opendir("/sys/block");
-	struct dirent *entry;
-	bool found = false;
-
-	if (!dir)
-		return false;
-	for (size_t place = 0; !found && (entry = readdir(dir)); place++) {
-		unsigned long long sectors = 0;
-		char path[PATH_MAX];
-		uint32_t device = 0;
-
-		if (entry->d_name[0] == '.' || has_requests(entry, place, looks))
-			continue;
-		snprintf(path, sizeof(path), "/sys/block/%s/dev", entry->d_name);
-		found = read_device(path, &device) == 0 &&
-			read_attribute(device, "size", &sectors) == 0 && sectors &&
-			(!choices->count || device_is_chosen(choices, device));
-	}
-	closedir(dir);
-	return found;
-}
-
 struct parents {
 	char (*names)[DISK_NAME_LEN];
 	size_t count;

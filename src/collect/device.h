@@ -31,19 +31,6 @@ bool device_is_chosen(const struct device_choices *choices, uint32_t device);
 
 void device_choices_free(struct device_choices *choices);
 
-/* Devices that need not be looked at again, since they have requests of their own; begins as { 0 }. */
-enum { LOOKED_AT_DEVICES = 512 };
-
-struct device_looks {
-	uint64_t with_requests[LOOKED_AT_DEVICES]; /* inodes, each where /sys/block lists it */
-};
-
-/*
- * Is there a device that serves bios without requests of its own (md, dm, NVMe multipath, zram), with
- * any size, among those chosen or, with an empty choice, at all?
- */
-bool device_any_upper(const struct device_choices *choices, struct device_looks *looks);
-
 enum { MAX_PARENTS = 8 };
 
 /*

@@ -6,6 +6,7 @@
 #include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -85,13 +86,13 @@ int mapped_list(int folder, bool (*each)(void *context, const struct mapped *map
 		size_t *bytes)
 {
 	int fd = openat(folder, "maps", O_RDONLY | O_CLOEXEC);
-	char *buffer = fd < 0 ? NULL : malloc(BUFFER_LEN);
+	char buffer[BUFFER_LEN];
 	size_t used = 0, total = 0;
 	bool skipping = false;
 	ssize_t n = 0;
 	int err = fd < 0 ? -errno : 0;
 
-	while (buffer && total < MAX_MAPS_BYTES &&
+	while (fd >= 0 && total < MAX_MAPS_BYTES &&
 	       (n = read(fd, buffer + used, BUFFER_LEN - used)) > 0) {
 		used += (size_t)n;
 		total += (size_t)n;
@@ -99,9 +100,8 @@ int mapped_list(int folder, bool (*each)(void *context, const struct mapped *map
 			break;
 	}
 	if (!err)
-		err = !buffer ? -ENOMEM : n < 0 ? -errno : 0;
+		err = n < 0 ? -errno : 0;
 	*bytes = total;
-	free(buffer);
 	if (fd >= 0)
 		close(fd);
 	return err;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "collect/folder.h"
 #include "collect/peers.h"
 #include "collect/sample.h"
 
@@ -78,29 +79,42 @@ static pid_t find_server(const char *proc, pid_t client)
 	return server;
 }
 
+/* Is it such a device that is connected to a server on this host? */
+static bool find_device(struct nbd *device, const char *sys, const char *proc, const char *name)
+{
+	unsigned int number, client;
+
+	if (sscanf(name, "nbd%u", &number) != 1)
+		return false;
+	client = read_number(sys, name, "pid");
+	if (!client) /* it is not connected */
+		return false;
+	device->minors = read_number(sys, name, "range");
+	device->device = device_number(NBD_MAJOR, number * device->minors);
+	device->server = find_server(proc, (pid_t)client);
+	return device->server != 0;
+}
+
+struct listing {
+	struct nbd *list;
+	const char *sys, *proc;
+	size_t count;
+};
+
+static bool list_one(void *context, const char *name)
+{
+	struct listing *l = context;
+
+	l->count += find_device(&l->list[l->count], l->sys, l->proc, name);
+	return l->count < MAX_NBD;
+}
+
 size_t nbd_find(struct nbd list[MAX_NBD], const char *sys, const char *proc)
 {
+	struct listing listing = { .list = list, .sys = sys, .proc = proc };
 	char path[PATH_MAX];
-	const struct dirent *entry;
-	size_t count = 0;
-	DIR *dir;
 
 	snprintf(path, sizeof(path), "%s/block", sys);
-	dir = opendir(path);
-	while (dir && count < MAX_NBD && (entry = readdir(dir))) {
-		unsigned int number, client;
-
-		if (sscanf(entry->d_name, "nbd%u", &number) != 1)
-			continue;
-		client = read_number(sys, entry->d_name, "pid");
-		if (!client) /* it is not connected */
-			continue;
-		list[count].minors = read_number(sys, entry->d_name, "range");
-		list[count].device = device_number(NBD_MAJOR, number * list[count].minors);
-		list[count].server = find_server(proc, (pid_t)client);
-		count += list[count].server != 0;
-	}
-	if (dir)
-		closedir(dir);
-	return count;
+	folder_each(path, list_one, &listing);
+	return listing.count;
 }

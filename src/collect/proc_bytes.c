@@ -122,7 +122,10 @@ struct place {
 
 static int by_depth(const void *a, const void *b)
 {
-	return compare_numbers(((const struct place *)a)->depth, ((const struct place *)b)->depth);
+	const struct place *x = a, *y = b;
+	int order = compare_numbers(x->depth, y->depth);
+
+	return order ? order : compare_numbers(x->place, y->place);
 }
 
 /* All processes, parents before their children. */
@@ -131,9 +134,11 @@ struct order {
 	size_t count;
 };
 
-static int order_by_depth(const struct proc_job *job, struct order *order)
+static int order_by_depth(struct proc_job *job, struct order *order)
 {
-	*order = (struct order){ calloc(job->process_count, sizeof(*order->list)), 0 };
+	*order = (struct order){
+		scratch_take(&job->scratch, job->process_count, sizeof(*order->list)), 0
+	};
 	if (!order->list)
 		return -ENOMEM;
 	for (size_t i = OWNER_FIRST; i < job->process_count; i++)
@@ -141,7 +146,7 @@ static int order_by_depth(const struct proc_job *job, struct order *order)
 			order->list[order->count++] =
 				(struct place){ job->processes[i].depth, (uint32_t)i };
 	if (order->count)
-		qsort(order->list, order->count, sizeof(*order->list), by_depth);
+		sort_in_place(order->list, order->count, sizeof(*order->list), by_depth);
 	return 0;
 }
 
@@ -202,6 +207,5 @@ int proc_bytes_read(struct proc_job *job)
 	} while (job->gone != gone && ++passes < MAX_PASSES);
 	for_each(job, &order, part);
 	for_each(job, &order, finish);
-	free(order.list);
 	return 0;
 }

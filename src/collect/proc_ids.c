@@ -38,8 +38,7 @@ static void sort(struct proc_ids *ids)
 {
 	size_t kept = 0;
 
-	if (ids->count)
-		qsort(ids->list, ids->count, sizeof(*ids->list), by_number);
+	sort_in_place(ids->list, ids->count, sizeof(*ids->list), by_number);
 	for (size_t i = 0; i < ids->count; i++)
 		if (!kept || ids->list[kept - 1] != ids->list[i])
 			ids->list[kept++] = ids->list[i];

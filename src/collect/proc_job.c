@@ -61,14 +61,28 @@ static void know(struct proc_known *known, pid_t pid)
 	*known = (struct proc_known){ .pid = pid };
 }
 
+static int room_for_known(struct proc_job *job, size_t count)
+{
+	struct proc_known *larger;
+
+	if (count <= job->known_capacity)
+		return 0;
+	larger = reallocarray(job->known, 2 * count, sizeof(*larger));
+	if (!larger)
+		return -ENOMEM;
+	job->known = larger;
+	job->known_capacity = 2 * count;
+	return 0;
+}
+
 /* Make the table of PIDs that of job->ids; members whose PID is not listed any more have ended. */
 static int follow_pids(struct proc_job *job)
 {
 	const struct proc_ids *ids = &job->ids;
-	struct proc_known *now = calloc(ids->count + 1, sizeof(*now));
+	struct proc_known *now = scratch_take(&job->scratch, ids->count + 1, sizeof(*now));
 	size_t old = 0;
 
-	if (!now)
+	if (!now || room_for_known(job, ids->count + 1))
 		return -ENOMEM;
 	for (size_t i = 0; i <= ids->count; i++) {
 		pid_t pid = i < ids->count ? ids->list[i] : INT_MAX;
@@ -83,8 +97,7 @@ static int follow_pids(struct proc_job *job)
 		else
 			know(&now[i], pid);
 	}
-	free(job->known);
-	job->known = now;
+	memcpy(job->known, now, ids->count * sizeof(*now));
 	job->known_count = ids->count;
 	return 0;
 }
@@ -429,7 +442,8 @@ static int admit_all(struct proc_job *job, struct candidate *candidates, size_t 
 
 static int find_members(struct proc_job *job)
 {
-	struct candidate *candidates = calloc(job->known_count + 1, sizeof(*candidates));
+	struct candidate *candidates =
+		scratch_take(&job->scratch, job->known_count + 1, sizeof(*candidates));
 	size_t count = 0;
 	int err;
 
@@ -447,7 +461,6 @@ static int find_members(struct proc_job *job)
 	err = admit_all(job, candidates, count);
 	for (size_t i = 0; i < job->known_count; i++)
 		job->known[i].age++;
-	free(candidates);
 	return err;
 }
 
@@ -468,6 +481,7 @@ int proc_job_refresh(struct proc_job *job, uint64_t mono_ns, uint64_t boot_ns, s
 	int err;
 
 	job->now_boot_ns = boot_ns;
+	scratch_reset(&job->scratch);
 	err = proc_ids_of_folder(&job->ids, job->proc_fd);
 	if (!err)
 		err = list_cgroup(job);
@@ -608,6 +622,7 @@ void proc_job_close(struct proc_job *job)
 	free(job->processes);
 	free(job->threads);
 	free(job->known);
+	scratch_free(&job->scratch);
 	proc_ids_free(&job->ids);
 	proc_ids_free(&job->cgroup_ids);
 	if (job->proc_fd >= 0)

@@ -12,6 +12,7 @@
 #include <stdbool.h>
 
 #include "base/fault.h"
+#include "base/scratch.h"
 #include "collect/proc_ids.h"
 #include "collect/proc_parse.h"
 #include "collect/sample.h"
@@ -82,8 +83,9 @@ struct proc_job {
 	size_t free_threads; /* places among them */
 
 	struct proc_known *known; /* by PID */
-	size_t known_count;
+	size_t known_count, known_capacity;
 	struct proc_ids ids, cgroup_ids; /* of this round */
+	struct scratch scratch;          /* likewise */
 
 	bool found;         /* a process that outlived a round, ever */
 	uint64_t gone;      /* processes that have ended and were waited for */

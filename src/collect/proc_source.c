@@ -219,13 +219,17 @@ int proc_source_read(struct proc_source *source, struct sample *sample, struct f
 		return err;
 	/* In a container it may be masked: then nothing is known of disks. */
 	snprintf(path, sizeof(path), "%s/proc/diskstats", source->root);
-	pressure_read(sample, source->root);
 	err = diskstats_read(path, sample, &ignored);
 	if (err == -ENOMEM) {
 		*fault = ignored;
 		return err;
 	}
 	return 0;
+}
+
+void proc_source_read_pressure(const struct proc_source *source, struct sample *sample)
+{
+	pressure_read(sample, source->root);
 }
 
 void proc_source_assign(struct proc_source *source, uint32_t owner, uint64_t start_boot_ns,

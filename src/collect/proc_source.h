@@ -38,6 +38,9 @@ int proc_source_open(struct proc_source **result, const struct proc_source_optio
 
 /* As those of bpf_source.h. */
 int proc_source_read(struct proc_source *source, struct sample *sample, struct fault *fault);
+
+/* Add the pressure of the host to a sample. */
+void proc_source_read_pressure(const struct proc_source *source, struct sample *sample);
 int proc_source_read_threads(struct proc_source *source, struct sample *sample,
 			     struct fault *fault);
 void proc_source_assign(struct proc_source *source, uint32_t owner, uint64_t start_boot_ns,

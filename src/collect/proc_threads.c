@@ -193,12 +193,10 @@ static int follow_threads(struct proc_job *job, struct proc_process *p, uint64_t
 {
 	const struct proc_ids *ids = &job->ids;
 	size_t old_count = p->threads_listed, old = 0;
-	uint32_t *before = calloc(old_count + 1, sizeof(*before));
+	uint32_t *before = scratch_take(&job->scratch, old_count + 1, sizeof(*before));
 
-	if (!before || room_for_threads(p, ids->count) != 0) {
-		free(before);
+	if (!before || room_for_threads(p, ids->count) != 0)
 		return -ENOMEM;
-	}
 	if (old_count)
 		memcpy(before, p->threads, old_count * sizeof(*before));
 	p->threads_listed = 0;
@@ -212,16 +210,13 @@ static int follow_threads(struct proc_job *job, struct proc_process *p, uint64_t
 			continue;
 		}
 		place = take_thread(job);
-		if (place == UINT32_MAX) {
-			free(before);
+		if (place == UINT32_MAX)
 			return -ENOMEM;
-		}
 		meet_thread(job, p, &job->threads[place], tid, mono_ns, boot_ns);
 		p->threads[p->threads_listed++] = place;
 	}
 	while (old < old_count)
 		end_thread(job, &job->threads[before[old++]]);
-	free(before);
 	return 0;
 }
 

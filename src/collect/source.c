@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "collect/bpf_source.h"
+#include "collect/pressure.h"
 
 /* One of the two is open, the other NULL. */
 struct source {
@@ -94,6 +95,14 @@ int source_read_threads(struct source *source, struct sample *sample, struct fau
 {
 	return source->bpf ? bpf_source_read_threads(source->bpf, sample, fault) :
 			     proc_source_read_threads(source->proc, sample, fault);
+}
+
+void source_read_pressure(const struct source *source, struct sample *sample)
+{
+	if (source->bpf)
+		pressure_read(sample, "");
+	else
+		proc_source_read_pressure(source->proc, sample);
 }
 
 int source_read_files(struct source *source, struct sample *sample, bool with_paths,

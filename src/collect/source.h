@@ -46,6 +46,9 @@ const char *source_reason(const struct source *source);
 int source_read(struct source *source, struct sample *sample, struct fault *fault);
 int source_read_threads(struct source *source, struct sample *sample, struct fault *fault);
 
+/* Add to a sample that was just read for want of what processes of this host could not go on. */
+void source_read_pressure(const struct source *source, struct sample *sample);
+
 /* /proc: there are none. */
 int source_read_files(struct source *source, struct sample *sample, bool with_paths,
 		      struct fault *fault);

@@ -233,8 +233,10 @@ static int run(struct session *session, struct reading *reading, struct fault *f
 
 	if (!err)
 		err = source_read(session->source, &reading->from, fault);
-	if (!err)
+	if (!err) {
+		source_read_pressure(session->source, &reading->from);
 		err = source_read_files(session->source, &reading->from, false, fault);
+	}
 	reading->last = &reading->from;
 	reading->follow.trainer = session->options->trainer;
 	reading->stuck.trainer = session->options->trainer;
@@ -258,8 +260,10 @@ static int run(struct session *session, struct reading *reading, struct fault *f
 	source_settle(session->source);
 	if (!err)
 		err = source_read(session->source, &reading->to, fault);
-	if (!err)
+	if (!err) {
+		source_read_pressure(session->source, &reading->to);
 		err = source_read_files(session->source, &reading->to, true, fault);
+	}
 	if (err)
 		return err;
 	if (source_kind(session->source) == SOURCE_BPF)

@@ -97,10 +97,8 @@ static int look_at_limits(struct follow *follow)
 
 static int assign(struct follow *follow, struct source *source)
 {
-	int err;
+	int err = roles_find(&follow->roles, &follow->scratch, &follow->seen, follow->trainer);
 
-	roles_free(&follow->roles);
-	err = roles_find(&follow->roles, &follow->seen, follow->trainer);
 	for (size_t i = 0; !err && i < follow->roles.count; i++) {
 		const struct role *role = &follow->roles.list[i];
 		const struct loop_process *p = loop_find_process(&follow->seen, role->pid);
@@ -119,8 +117,8 @@ int follow_tick(struct follow *follow, struct source *source, const struct sampl
 {
 	int err;
 
-	loop_free(&follow->last);
-	err = loop_build(&follow->last, from, to);
+	scratch_reset(&follow->scratch);
+	err = loop_build(&follow->last, &follow->scratch, from, to);
 	if (!err)
 		err = loop_add(&follow->seen, &follow->last);
 	if (err)
@@ -148,7 +146,7 @@ double cpus_allowed(void)
 void follow_free(struct follow *follow)
 {
 	loop_free(&follow->seen);
-	loop_free(&follow->last);
+	scratch_free(&follow->scratch);
 	roles_free(&follow->roles);
 	limits_reader_free(follow->limits_reader);
 	free(follow->limits);

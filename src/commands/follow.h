@@ -3,6 +3,7 @@
 #ifndef WHYSTALL_COMMANDS_FOLLOW_H
 #define WHYSTALL_COMMANDS_FOLLOW_H
 
+#include "base/scratch.h"
 #include "collect/source.h"
 #include "collect/limits.h"
 #include "judge/roles.h"
@@ -10,9 +11,10 @@
 
 /* Begins as { .trainer = ... }. */
 struct follow {
-	pid_t trainer;    /* named by the user; 0: none */
-	struct loop seen; /* so far; of what has ended for a while at least */
-	struct loop last; /* the time between the last two samples */
+	pid_t trainer;          /* named by the user; 0: none */
+	struct loop seen;       /* so far; of what has ended for a while at least */
+	struct scratch scratch; /* from one tick to the next */
+	struct loop last;       /* the time between the last two samples; of `scratch` */
 	struct roles roles;
 	struct limits *limits; /* of trainers, as last seen */
 	size_t limits_count;

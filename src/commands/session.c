@@ -22,6 +22,9 @@ static const int descendants_ms = 100;
 
 enum { US_PER_S = 1000000 };
 
+/* What session_wait() watches, in the order of session.watched. */
+enum { WATCH_SIGNAL, WATCH_TICK, WATCH_DEADLINE, WATCH_WAKE, WATCH_TARGETS };
+
 static int open_pidfd(pid_t pid)
 {
 	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -71,7 +74,8 @@ static int watch_targets(struct session *session, struct fault *fault)
 	size_t count = session->program.pid ? 1 : target->pid_count;
 
 	session->target_fds = calloc(count + 1, sizeof(int));
-	if (!session->target_fds)
+	session->watched = calloc(WATCH_TARGETS + count, sizeof(*session->watched));
+	if (!session->target_fds || !session->watched)
 		return fault_set(fault, -ENOMEM, "out of memory");
 	for (size_t i = 0; i < count; i++) {
 		int fd = open_pidfd(pids[i]);
@@ -242,46 +246,50 @@ static void drop_ended_targets(struct session *session, const struct pollfd *fds
 		}
 }
 
+/* Wait until there is something to read, or a target ends. */
+static int wait_for_any(struct session *session, struct fault *fault)
+{
+	const int fixed[WATCH_TARGETS] = { [WATCH_SIGNAL] = session->signal_fd,
+					   [WATCH_TICK] = session->tick_fd,
+					   [WATCH_DEADLINE] = session->deadline_fd,
+					   [WATCH_WAKE] = source_wake_fd(session->source) };
+	size_t count = WATCH_TARGETS + session->target_count;
+	struct pollfd *fds = session->watched;
+
+	for (size_t i = 0; i < count; i++)
+		fds[i] = (struct pollfd){ .fd = i < WATCH_TARGETS ?
+							fixed[i] :
+							session->target_fds[i - WATCH_TARGETS],
+					  .events = POLLIN };
+	while (poll(fds, count, poll_timeout(session)) < 0)
+		if (errno != EINTR)
+			return fault_set(fault, -errno, "cannot wait: %s", strerror(errno));
+	drop_ended_targets(session, fds + WATCH_TARGETS);
+	return 0;
+}
+
 int session_wait(struct session *session, struct fault *fault)
 {
-	enum { SIGNAL, TICK, DEADLINE, WAKE, FIXED };
-	struct pollfd *fds = calloc(FIXED + session->target_count, sizeof(*fds));
-	int event = -1, err = 0;
+	const struct pollfd *fds = session->watched;
+	uint64_t expirations;
 
-	if (!fds)
-		return fault_set(fault, -ENOMEM, "out of memory");
-	while (event < 0 && !err) {
-		uint64_t expirations;
+	while (!job_is_over(session)) {
+		int err = wait_for_any(session, fault);
 
-		if (job_is_over(session)) {
-			event = SESSION_END;
-			break;
-		}
-		fds[SIGNAL] = (struct pollfd){ .fd = session->signal_fd, .events = POLLIN };
-		fds[TICK] = (struct pollfd){ .fd = session->tick_fd, .events = POLLIN };
-		fds[DEADLINE] = (struct pollfd){ .fd = session->deadline_fd, .events = POLLIN };
-		fds[WAKE] =
-			(struct pollfd){ .fd = source_wake_fd(session->source), .events = POLLIN };
-		for (size_t i = 0; i < session->target_count; i++)
-			fds[FIXED + i] =
-				(struct pollfd){ .fd = session->target_fds[i], .events = POLLIN };
-		if (poll(fds, FIXED + session->target_count, poll_timeout(session)) < 0) {
-			if (errno == EINTR)
-				continue;
-			err = fault_set(fault, -errno, "cannot wait: %s", strerror(errno));
-			break;
-		}
-		drop_ended_targets(session, fds + FIXED);
-		if (fds[DEADLINE].revents || (fds[SIGNAL].revents && handle_signal(session)))
-			event = SESSION_END;
-		else if (fds[TICK].revents &&
-			 read(session->tick_fd, &expirations, sizeof(expirations)) > 0)
-			event = SESSION_TICK;
-		else if (fds[WAKE].revents)
+		if (err)
+			return err;
+		if (fds[WATCH_DEADLINE].revents ||
+		    (fds[WATCH_SIGNAL].revents && handle_signal(session)))
+			return SESSION_END;
+		if (fds[WATCH_TICK].revents &&
+		    read(session->tick_fd, &expirations, sizeof(expirations)) > 0)
+			return SESSION_TICK;
+		if (fds[WATCH_WAKE].revents)
 			err = source_wake(session->source, fault);
+		if (err)
+			return err;
 	}
-	free(fds);
-	return err ? err : event;
+	return SESSION_END;
 }
 
 int session_finish(struct session *session)
@@ -350,7 +358,9 @@ void session_close(struct session *session)
 	for (size_t i = 0; i < session->target_count; i++)
 		close_fd(session->target_fds[i]);
 	free(session->target_fds);
+	free(session->watched);
 	session->source = NULL;
 	session->target_fds = NULL;
+	session->watched = NULL;
 	session->target_count = 0;
 }

@@ -6,6 +6,7 @@
 #ifndef WHYSTALL_COMMANDS_SESSION_H
 #define WHYSTALL_COMMANDS_SESSION_H
 
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 
@@ -26,8 +27,9 @@ struct session {
 	int deadline_fd; /* -1: no -d */
 	int *target_fds; /* pidfds of the processes of -p; -1 where one has ended */
 	size_t target_count;
-	bool blind;         /* this kernel has no descriptors of processes: ask instead */
-	uint64_t opened_ns; /* CLOCK_MONOTONIC */
+	struct pollfd *watched; /* room for all that session_wait() watches */
+	bool blind;             /* this kernel has no descriptors of processes: ask instead */
+	uint64_t opened_ns;     /* CLOCK_MONOTONIC */
 };
 
 /* What session_wait() returned for. */

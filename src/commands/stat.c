@@ -98,13 +98,14 @@ static int print_row(struct session *session, struct stat_state *state, uint32_t
 {
 	unsigned int lines = output_terminal_lines(&session->output);
 	struct show_context context = { .rows_per_header = lines > 3 ? lines - 3 : 20,
+					.scratch = &state->follow.scratch,
 					.waiting = state->has_waiting ? &state->waiting : NULL };
 	unsigned int now = state->now, before = !now;
 	struct rates rates;
 	int err;
 
-	err = rates_build(&rates, device, &state->samples[before], &state->totals[before],
-			  &state->samples[now], &state->totals[now]);
+	err = rates_build(&rates, &state->follow.scratch, device, &state->samples[before],
+			  &state->totals[before], &state->samples[now], &state->totals[now]);
 	if (err)
 		return fault_set(fault, err, "out of memory");
 	rates.threads = state->threads;
@@ -135,15 +136,15 @@ static int judge_row(struct session *session, struct stat_state *state)
 	struct follow *follow = &state->follow;
 	int err, found;
 
-	verdict_free(&state->waiting);
 	state->has_waiting = false;
+	scratch_reset(&follow->scratch);
 	if (!to->has_ledger || !from->has_ledger)
 		return 0;
 	err = follow_tick(follow, session->source, from, to);
 	if (err)
 		return err;
-	found = judge_longest(&state->waiting, &follow->seen, &follow->roles, &follow->last, 0,
-			      cpus_allowed());
+	found = judge_longest(&state->waiting, &follow->scratch, &follow->seen, &follow->roles,
+			      &follow->last, 0, cpus_allowed());
 	state->has_waiting = found > 0;
 	return found < 0 ? found : 0;
 }
@@ -151,11 +152,11 @@ static int judge_row(struct session *session, struct stat_state *state)
 static int print_rows(struct session *session, struct stat_state *state, struct fault *fault)
 {
 	const struct device_choices *choices = &session->options->devices;
-	int err = occupancy_build(&state->threads, &state->samples[!state->now],
-				  &state->samples[state->now]);
+	int err = judge_row(session, state);
 
 	if (!err)
-		err = judge_row(session, state);
+		err = occupancy_build(&state->threads, &state->follow.scratch,
+				      &state->samples[!state->now], &state->samples[state->now]);
 	if (err)
 		return fault_set(fault, err, "out of memory");
 	if (choices->each)
@@ -283,7 +284,6 @@ int command_stat(int argc, char **argv)
 		exit_code = fault.exit_code;
 	}
 	follow_free(&state.follow);
-	verdict_free(&state.waiting);
 	for (int i = 0; i < 2; i++) {
 		sample_free(&state.samples[i]);
 		totals_free(&state.totals[i]);

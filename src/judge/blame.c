@@ -2,8 +2,8 @@
 #include "judge/blame.h"
 
 #include <math.h>
-#include <stdlib.h>
 
+#include "base/order.h"
 #include "base/units.h"
 #include "model/edges.h"
 
@@ -120,8 +120,9 @@ static void add_producer(struct verdict *v, const struct case_file *c, size_t th
 static int by_clock(const void *a, const void *b)
 {
 	const struct producer *x = a, *y = b;
+	int order = (x->on_clock_s < y->on_clock_s) - (x->on_clock_s > y->on_clock_s);
 
-	return (x->on_clock_s < y->on_clock_s) - (x->on_clock_s > y->on_clock_s);
+	return order ? order : compare_numbers((uint64_t)x->tid, (uint64_t)y->tid);
 }
 
 /* Inside a marker the trainer's own thread may work for itself. */
@@ -162,7 +163,7 @@ void blame_find_producers(struct verdict *v, const struct case_file *c)
 		if ((may_produce(c, i) || (outside && case_is_sibling(c, i))) && is_busy(c, i))
 			add_producer(v, c, i);
 	if (v->producer_count)
-		qsort(v->producers, v->producer_count, sizeof(*v->producers), by_clock);
+		sort_in_place(v->producers, v->producer_count, sizeof(*v->producers), by_clock);
 }
 
 static enum verdict_class largest_blame(const struct verdict *v)
@@ -204,7 +205,7 @@ static bool count_locks(struct verdict *v)
 		return false;
 	for (size_t i = 0; i < v->producer_count; i++)
 		add_blame(&v->producers[i], CLASS_LOCK, v->producers[i].locked_s);
-	qsort(v->producers, v->producer_count, sizeof(*v->producers), by_clock);
+	sort_in_place(v->producers, v->producer_count, sizeof(*v->producers), by_clock);
 	return true;
 }
 

@@ -2,7 +2,6 @@
 #include "judge/case.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/units.h"
@@ -93,20 +92,20 @@ static void link_ends(const struct links *links, const ssize_t *end, size_t thre
 			links->list[links->first[end[k] + 1]++] = k;
 }
 
-static bool links_alloc(struct links *links, const struct loop *loop)
+static bool links_alloc(struct links *links, struct scratch *scratch, const struct loop *loop)
 {
-	links->first = calloc(loop->thread_count + 2, sizeof(*links->first));
-	links->list = calloc(loop->edge_count + 1, sizeof(*links->list));
+	links->first = scratch_take(scratch, loop->thread_count + 2, sizeof(*links->first));
+	links->list = scratch_take(scratch, loop->edge_count + 1, sizeof(*links->list));
 	return links->first && links->list;
 }
 
-int ends_find(struct ends *ends, const struct loop *loop)
+int ends_find(struct ends *ends, struct scratch *scratch, const struct loop *loop)
 {
 	*ends = (struct ends){ 0 };
-	ends->wakee = calloc(loop->edge_count + 1, sizeof(*ends->wakee));
-	ends->waker = calloc(loop->edge_count + 1, sizeof(*ends->waker));
-	if (!links_alloc(&ends->by_wakee, loop) || !links_alloc(&ends->by_waker, loop) ||
-	    !ends->wakee || !ends->waker)
+	ends->wakee = scratch_take(scratch, loop->edge_count + 1, sizeof(*ends->wakee));
+	ends->waker = scratch_take(scratch, loop->edge_count + 1, sizeof(*ends->waker));
+	if (!links_alloc(&ends->by_wakee, scratch, loop) ||
+	    !links_alloc(&ends->by_waker, scratch, loop) || !ends->wakee || !ends->waker)
 		return -ENOMEM;
 	for (size_t k = 0; k < loop->edge_count; k++) {
 		ends->wakee[k] = loop_find_thread(loop, loop->edges[k].wakee_tid);
@@ -115,16 +114,6 @@ int ends_find(struct ends *ends, const struct loop *loop)
 	link_ends(&ends->by_wakee, ends->wakee, loop->thread_count, loop->edge_count);
 	link_ends(&ends->by_waker, ends->waker, loop->thread_count, loop->edge_count);
 	return 0;
-}
-
-void ends_free(struct ends *ends)
-{
-	free(ends->wakee);
-	free(ends->waker);
-	free(ends->by_wakee.first);
-	free(ends->by_wakee.list);
-	free(ends->by_waker.first);
-	free(ends->by_waker.list);
 }
 
 static bool is_trainers(const struct case_file *c, size_t thread)
@@ -249,10 +238,10 @@ static void add_flow(const struct case_file *c, struct flow *flows, const struct
  * What goes from the trainer's process to another one, and never back: the trainer waits for it only to get rid of
  * something, if at all; or it waits for the trainer to get something, and nobody waits for it.
  */
-static int find_takers(const struct case_file *c)
+static int find_takers(const struct case_file *c, struct scratch *scratch)
 {
 	const struct loop *loop = c->loop;
-	struct flow *flows = calloc(loop->process_count + 1, sizeof(*flows));
+	struct flow *flows = scratch_take(scratch, loop->process_count + 1, sizeof(*flows));
 
 	if (!flows)
 		return -ENOMEM;
@@ -262,7 +251,6 @@ static int find_takers(const struct case_file *c)
 		c->takes[i] = flows[i].handed <= most_sent * flows[i].sent &&
 			      (flows[i].sent > most_sent * flows[i].got ||
 			       (flows[i].asked > 0 && flows[i].got + flows[i].handed <= 0));
-	free(flows);
 	return 0;
 }
 
@@ -334,10 +322,10 @@ static enum part part_of(const struct case_file *c, size_t thread, bool outside,
  * so do those that read, and wait for one that reads, in the trainer's own. The others of its process take part in its step, or
  * it is not clear.
  */
-static int find_parts(const struct case_file *c)
+static int find_parts(const struct case_file *c, struct scratch *scratch)
 {
 	const struct loop *loop = c->loop;
-	bool *inside = calloc(loop->thread_count + 1, sizeof(*inside));
+	bool *inside = scratch_take(scratch, loop->thread_count + 1, sizeof(*inside));
 	bool *outside = c->seen, any_outside;
 	size_t count = 0;
 
@@ -361,7 +349,6 @@ static int find_parts(const struct case_file *c)
 	for (size_t i = 0; i < loop->thread_count; i++)
 		if (c->reached[i])
 			c->part[i] = part_of(c, i, outside[i], inside[i], any_outside);
-	free(inside);
 	return 0;
 }
 
@@ -436,44 +423,34 @@ double case_waited_s(const struct case_file *c, enum part part)
 	return sum;
 }
 
-int case_open(struct case_file *c, const struct loop *loop, pid_t trainer, pid_t tid)
+int case_open(struct case_file *c, struct scratch *scratch, const struct loop *loop, pid_t trainer,
+	      pid_t tid)
 {
 	ssize_t at = loop_find_thread(loop, tid);
 
 	*c = (struct case_file){ .loop = loop,
 				 .process = loop_find_process(loop, trainer),
 				 .wall_s = wall_s(loop) };
-	c->reached = calloc(loop->thread_count + 1, sizeof(*c->reached));
-	c->part = calloc(loop->thread_count + 1, sizeof(*c->part));
-	c->peer = calloc(loop->process_count + 1, sizeof(*c->peer));
-	c->takes = calloc(loop->process_count + 1, sizeof(*c->takes));
-	c->seen = calloc(loop->thread_count + 1, sizeof(*c->seen));
-	c->todo = calloc(loop->thread_count + 1, sizeof(*c->todo));
+	c->reached = scratch_take(scratch, loop->thread_count + 1, sizeof(*c->reached));
+	c->part = scratch_take(scratch, loop->thread_count + 1, sizeof(*c->part));
+	c->peer = scratch_take(scratch, loop->process_count + 1, sizeof(*c->peer));
+	c->takes = scratch_take(scratch, loop->process_count + 1, sizeof(*c->takes));
+	c->seen = scratch_take(scratch, loop->thread_count + 1, sizeof(*c->seen));
+	c->todo = scratch_take(scratch, loop->thread_count + 1, sizeof(*c->todo));
 	if (!c->reached || !c->part || !c->peer || !c->takes || !c->seen || !c->todo ||
-	    ends_find(&c->ends, loop))
+	    ends_find(&c->ends, scratch, loop))
 		return -ENOMEM;
 	if (!c->process || at < 0 || loop->threads[at].pid != trainer)
 		return 0;
 	c->thread = &loop->threads[at];
 	c->clock_s = duration_seconds(c->process->clock_ns);
 	find_peers(c);
-	if (find_takers(c))
+	if (find_takers(c, scratch))
 		return -ENOMEM;
 	if (c->process->marked) {
 		find_marked_parts(c);
 		return 0;
 	}
 	reach(c);
-	return find_parts(c);
-}
-
-void case_close(struct case_file *c)
-{
-	ends_free(&c->ends);
-	free(c->reached);
-	free(c->part);
-	free(c->peer);
-	free(c->takes);
-	free(c->seen);
-	free(c->todo);
+	return find_parts(c, scratch);
 }

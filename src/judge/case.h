@@ -27,9 +27,8 @@ struct ends {
 	struct links by_wakee, by_waker;
 };
 
-/* Returns 0 or -ENOMEM; ends_free() in either case. */
-int ends_find(struct ends *ends, const struct loop *loop);
-void ends_free(struct ends *ends);
+/* Their memory is of `scratch`. Returns 0 or -ENOMEM. */
+int ends_find(struct ends *ends, struct scratch *scratch, const struct loop *loop);
 
 /* What a thread does for the trainer. */
 enum part {
@@ -56,12 +55,9 @@ struct case_file {
 	size_t *todo;    /* room for as many threads */
 };
 
-/*
- * Who works for the process `trainer`, whose thread `tid` runs the loop. Returns 0 or -ENOMEM; case_close() in either
- * case.
- */
-int case_open(struct case_file *c, const struct loop *loop, pid_t trainer, pid_t tid);
-void case_close(struct case_file *c);
+/* Who works for the process `trainer`, whose thread `tid` runs the loop. Its memory is of `scratch`. Returns 0 or -ENOMEM. */
+int case_open(struct case_file *c, struct scratch *scratch, const struct loop *loop, pid_t trainer,
+	      pid_t tid);
 
 /* Does this thread make input? */
 bool case_is_input(const struct case_file *c, size_t thread);

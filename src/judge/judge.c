@@ -290,53 +290,59 @@ static void describe(struct verdict *v, const struct case_file *c, double cpus)
 	count_workers(v, c);
 }
 
-static int judge_part(struct verdict *verdict, const struct loop *part, pid_t trainer, pid_t tid,
+static int judge_case(struct verdict *verdict, struct scratch *scratch, const struct loop *part,
 		      double cpus, bool any_length)
 {
 	struct case_file c;
-	int err = case_open(&c, part, trainer, tid);
+	int err = case_open(&c, scratch, part, verdict->pid, verdict->tid);
 
-	*verdict = (struct verdict){
-		.pid = trainer, .tid = tid, .steady_s = c.wall_s, .startup_class = CLASS_UNKNOWN
-	};
-	verdict->producers = calloc(part->thread_count + 1, sizeof(*verdict->producers));
-	if (!verdict->producers)
-		err = -ENOMEM;
-	if (!err)
-		describe(verdict, &c, cpus);
 	if (err)
-		;
-	else if (!c.thread || c.wall_s <= 0 || (!any_length && !is_enough(&c)))
+		return err;
+	verdict->steady_s = c.wall_s;
+	describe(verdict, &c, cpus);
+	if (!c.thread || c.wall_s <= 0 || (!any_length && !is_enough(&c)))
 		unknown(verdict, REASON_SHORT);
 	else if (c.process->marked)
 		decide_marked(verdict, &c);
 	else
 		decide(verdict, &c);
-	case_close(&c);
+	return 0;
+}
+
+static int judge_part(struct verdict *verdict, struct scratch *scratch, const struct loop *part,
+		      double cpus, bool any_length)
+{
+	struct scratch_mark mark;
+	int err;
+
+	verdict->startup_class = CLASS_UNKNOWN;
+	verdict->producers =
+		scratch_take(scratch, part->thread_count + 1, sizeof(*verdict->producers));
+	if (!verdict->producers)
+		return -ENOMEM;
+	mark = scratch_mark(scratch);
+	err = judge_case(verdict, scratch, part, cpus, any_length);
+	scratch_release(scratch, mark);
 	return err;
 }
 
-int judge(struct verdict *verdict, const struct loop *steady, pid_t trainer, pid_t tid, double cpus)
+int judge(struct verdict *verdict, struct scratch *scratch, const struct loop *steady,
+	  pid_t trainer, pid_t tid, double cpus)
 {
-	return judge_part(verdict, steady, trainer, tid, cpus, false);
+	*verdict = (struct verdict){ .pid = trainer, .tid = tid };
+	return judge_part(verdict, scratch, steady, cpus, false);
 }
 
-int judge_stretch(struct verdict *verdict, const struct loop *stretch, pid_t trainer, pid_t tid,
-		  double cpus)
+int judge_stretch(struct verdict *verdict, struct scratch *scratch, const struct loop *stretch,
+		  pid_t trainer, pid_t tid, double cpus)
 {
-	return judge_part(verdict, stretch, trainer, tid, cpus, true);
+	*verdict = (struct verdict){ .pid = trainer, .tid = tid };
+	return judge_part(verdict, scratch, stretch, cpus, true);
 }
 
 unsigned int verdict_live_workers(const struct verdict *verdict)
 {
 	return verdict->replaced < verdict->workers ? verdict->workers - verdict->replaced : 0;
-}
-
-void verdict_free(struct verdict *verdict)
-{
-	free(verdict->producers);
-	verdict->producers = NULL;
-	verdict->producer_count = 0;
 }
 
 /* What is found out about a process of a run before anything is judged; by the index of its role. */
@@ -352,6 +358,7 @@ struct run {
 	size_t count;
 	const struct loop *all; /* of them */
 	const struct roles *roles;
+	struct scratch *scratch;
 	struct candidate *candidates;
 	double cpus;
 };
@@ -372,7 +379,8 @@ static void add_waits(const struct run *run, const struct edge_report *edge, pid
 /* Who might be a trainer. Returns 0 or -ENOMEM. */
 static int run_open(struct run *run)
 {
-	run->candidates = calloc(run->roles->count + 1, sizeof(*run->candidates));
+	run->candidates =
+		scratch_take(run->scratch, run->roles->count + 1, sizeof(*run->candidates));
 	if (!run->candidates)
 		return -ENOMEM;
 	for (size_t i = 0; i < run->roles->count; i++) {
@@ -412,34 +420,45 @@ static bool belongs(const struct run *run, pid_t pid, pid_t trainer)
 	return role && role->trainer_pid == trainer;
 }
 
-/* Add what the trainer and those who work for it did in one stretch: others only cost time here. */
+/* What the trainer and those who work for it did in one stretch: others only cost time here. */
+static int take_part(struct loop *part, const struct run *run, const struct loop *stretch,
+		     pid_t trainer)
+{
+	*part = (struct loop){ .wall_ns = stretch->wall_ns,
+			       .looks = stretch->looks,
+			       .ended_ns = stretch->ended_ns };
+	part->threads =
+		scratch_take(run->scratch, stretch->thread_count + 1, sizeof(*part->threads));
+	part->processes =
+		scratch_take(run->scratch, stretch->process_count + 1, sizeof(*part->processes));
+	part->edges = scratch_take(run->scratch, stretch->edge_count + 1, sizeof(*part->edges));
+	if (!part->threads || !part->processes || !part->edges)
+		return -ENOMEM;
+	for (size_t i = 0; i < stretch->thread_count; i++)
+		if (belongs(run, stretch->threads[i].pid, trainer))
+			part->threads[part->thread_count++] = stretch->threads[i];
+		else
+			part->left_out_cpu_ns += stretch->threads[i].all.ns[LEDGER_CPU];
+	for (size_t i = 0; i < stretch->process_count; i++)
+		if (belongs(run, stretch->processes[i].pid, trainer))
+			part->processes[part->process_count++] = stretch->processes[i];
+	for (size_t i = 0; i < stretch->edge_count; i++)
+		if (belongs(run, stretch->edges[i].wakee_pid, trainer) ||
+		    belongs(run, stretch->edges[i].waker_pid, trainer))
+			part->edges[part->edge_count++] = stretch->edges[i];
+	return 0;
+}
+
 static int add_part(struct loop *sum, const struct run *run, const struct loop *stretch,
 		    pid_t trainer)
 {
-	struct loop part = { .wall_ns = stretch->wall_ns,
-			     .looks = stretch->looks,
-			     .ended_ns = stretch->ended_ns,
-			     .threads = calloc(stretch->thread_count + 1, sizeof(*part.threads)),
-			     .processes =
-				     calloc(stretch->process_count + 1, sizeof(*part.processes)),
-			     .edges = calloc(stretch->edge_count + 1, sizeof(*part.edges)) };
-	int err = part.threads && part.processes && part.edges ? 0 : -ENOMEM;
+	struct scratch_mark mark = scratch_mark(run->scratch);
+	struct loop part;
+	int err = take_part(&part, run, stretch, trainer);
 
-	for (size_t i = 0; !err && i < stretch->thread_count; i++)
-		if (belongs(run, stretch->threads[i].pid, trainer))
-			part.threads[part.thread_count++] = stretch->threads[i];
-		else
-			part.left_out_cpu_ns += stretch->threads[i].all.ns[LEDGER_CPU];
-	for (size_t i = 0; !err && i < stretch->process_count; i++)
-		if (belongs(run, stretch->processes[i].pid, trainer))
-			part.processes[part.process_count++] = stretch->processes[i];
-	for (size_t i = 0; !err && i < stretch->edge_count; i++)
-		if (belongs(run, stretch->edges[i].wakee_pid, trainer) ||
-		    belongs(run, stretch->edges[i].waker_pid, trainer))
-			part.edges[part.edge_count++] = stretch->edges[i];
 	if (!err)
 		err = loop_add(sum, &part);
-	loop_free(&part);
+	scratch_release(run->scratch, mark);
 	return err;
 }
 
@@ -467,6 +486,26 @@ static int judge_startup(struct verdict *v, const struct run *run, size_t first)
 	return err;
 }
 
+static int judge_interval(struct verdict *v, const struct run *run, const struct loop *interval,
+			  struct shares_seen *shares)
+{
+	struct scratch_mark mark = scratch_mark(run->scratch);
+	struct loop part;
+	struct verdict one;
+	int err = take_part(&part, run, interval, v->pid);
+
+	roles_apply(run->roles, &part);
+	if (!err)
+		err = judge_stretch(&one, run->scratch, &part, v->pid, v->tid, run->cpus);
+	if (!err) {
+		v->interval_classes[one.class]++;
+		if (one.share_known)
+			sampled_add(shares, one.input_bound_pct);
+	}
+	scratch_release(run->scratch, mark);
+	return err;
+}
+
 /* How often which class came out, stretch by stretch; not where that would take long. */
 static int judge_intervals(struct verdict *v, const struct run *run, const struct steady *steady,
 			   size_t threads, struct shares_seen *shares)
@@ -475,40 +514,38 @@ static int judge_intervals(struct verdict *v, const struct run *run, const struc
 
 	if (threads * (steady->last - steady->first) > MOST_THREAD_STRETCHES)
 		return 0;
-	for (size_t i = steady->first; !err && i < steady->last; i++) {
-		struct verdict one;
-		struct loop stretch;
+	for (size_t i = steady->first; !err && i < steady->last; i++)
+		err = judge_interval(v, run, &run->stretches[i], shares);
+	return err;
+}
 
-		err = add_parts(&stretch, run, i, i + 1, v->pid);
-		if (!err) {
-			err = judge_stretch(&one, &stretch, v->pid, v->tid, run->cpus);
-			v->interval_classes[one.class]++;
-			if (one.share_known)
-				sampled_add(shares, one.input_bound_pct);
-			verdict_free(&one);
-		}
-		loop_free(&stretch);
-	}
+static int find_steady(struct steady *steady, const struct run *run, const struct role *role)
+{
+	struct scratch_mark mark = scratch_mark(run->scratch);
+	struct case_file whole;
+	struct loop all;
+	int err = take_part(&all, run, run->all, role->pid);
+
+	roles_apply(run->roles, &all);
+	if (!err)
+		err = case_open(&whole, run->scratch, &all, role->pid, role->tid);
+	if (!err)
+		*steady = steady_find(&whole, run->roles, run->stretches, run->count);
+	scratch_release(run->scratch, mark);
 	return err;
 }
 
 static int judge_trainer(struct verdict *verdict, const struct run *run, const struct role *role)
 {
-	struct loop all = { 0 }, part = { 0 };
-	struct case_file whole = { 0 };
+	struct loop part = { 0 };
 	struct steady steady = { 0 };
 	struct shares_seen shares = { 0 };
-	int err = add_part(&all, run, run->all, role->pid);
+	int err = find_steady(&steady, run, role);
 
-	roles_apply(run->roles, &all);
 	if (!err)
-		err = case_open(&whole, &all, role->pid, role->tid);
-	if (!err) {
-		steady = steady_find(&whole, run->roles, run->stretches, run->count);
 		err = add_parts(&part, run, steady.first, steady.last, role->pid);
-	}
 	if (!err)
-		err = judge(verdict, &part, role->pid, role->tid, run->cpus);
+		err = judge(verdict, run->scratch, &part, role->pid, role->tid, run->cpus);
 	/* Nothing but the clock tells a sampled trainer's waits, and it never followed the right thread. */
 	if (!err && part.looks && !steady.found && verdict->share_known)
 		unknown(verdict, REASON_SHORT);
@@ -517,8 +554,6 @@ static int judge_trainer(struct verdict *verdict, const struct run *run, const s
 	if (!err && verdict->class != CLASS_UNKNOWN)
 		err = judge_intervals(verdict, run, &steady, part.thread_count, &shares);
 	sampled_rate(verdict, &shares, part.looks);
-	case_close(&whole);
-	loop_free(&all);
 	loop_free(&part);
 	return err;
 }
@@ -614,11 +649,14 @@ static int judge_run(struct verdicts *verdicts, const struct loop *stretches, si
 {
 	const struct role *chosen[MAX_TRAINERS];
 	struct roles roles = { 0 };
-	struct run run = {
-		.stretches = stretches, .count = count, .all = all, .roles = &roles, .cpus = cpus
-	};
+	struct run run = { .stretches = stretches,
+			   .count = count,
+			   .all = all,
+			   .roles = &roles,
+			   .scratch = &verdicts->scratch,
+			   .cpus = cpus };
 	size_t trainers = 0;
-	int err = roles_find(&roles, all, only);
+	int err = roles_find(&roles, run.scratch, all, only);
 
 	roles_apply(&roles, all);
 	if (!err)
@@ -629,17 +667,17 @@ static int judge_run(struct verdicts *verdicts, const struct loop *stretches, si
 		err = judge_trainer(&verdicts->list[verdicts->count++], &run, chosen[i]);
 	if (verdicts->count)
 		qsort(verdicts->list, verdicts->count, sizeof(*verdicts->list), by_pid);
-	free(run.candidates);
 	roles_free(&roles);
 	return err;
 }
 
 static int judge_views(struct verdicts *verdicts, const struct loop *stretches, size_t count,
-		       struct loop *all, pid_t only, double cpus)
+		       const struct loop *all, pid_t only, double cpus)
 {
-	struct loop *views = calloc(count + 1, sizeof(*views)), whole = { 0 };
+	struct scratch *scratch = &verdicts->scratch;
+	struct loop *views = scratch_take(scratch, count + 1, sizeof(*views)), whole;
 	struct presumed *presumed;
-	int err = presumed_find(&presumed, all, only);
+	int err = presumed_find(&presumed, scratch, all, only);
 
 	if (!views)
 		err = -ENOMEM;
@@ -647,14 +685,7 @@ static int judge_views(struct verdicts *verdicts, const struct loop *stretches, 
 		err = presumed_view(&whole, all, presumed);
 	for (size_t i = 0; !err && i < count; i++)
 		err = presumed_view(&views[i], &stretches[i], presumed);
-	if (!err)
-		err = judge_run(verdicts, views, count, &whole, only, cpus);
-	for (size_t i = 0; views && i < count; i++)
-		presumed_view_free(&views[i], presumed);
-	presumed_view_free(&whole, presumed);
-	presumed_free(presumed);
-	free(views);
-	return err;
+	return err ? err : judge_run(verdicts, views, count, &whole, only, cpus);
 }
 
 int judge_all(struct verdicts *verdicts, const struct loop *stretches, size_t count, pid_t only,
@@ -674,36 +705,35 @@ int judge_all(struct verdicts *verdicts, const struct loop *stretches, size_t co
 	return err;
 }
 
-/* Judge one of them; keep it if it waited longer than the one before, else it is freed. */
+/* Judge one of them; keep it if it waited longer than the one before. */
 static int judge_longer(struct verdict *verdict, const struct run *run, const struct role *role)
 {
 	struct loop part;
-	struct verdict one = { 0 };
-	int err = add_parts(&part, run, 0, 1, role->pid);
+	struct verdict one;
+	int err = take_part(&part, run, run->stretches, role->pid);
 
+	roles_apply(run->roles, &part);
 	if (!err)
-		err = judge_stretch(&one, &part, role->pid, role->tid, run->cpus);
-	loop_free(&part);
+		err = judge_stretch(&one, run->scratch, &part, role->pid, role->tid, run->cpus);
 	if (!err && one.share_known &&
-	    (!verdict->share_known || one.input_bound_pct > verdict->input_bound_pct)) {
-		free(verdict->producers);
+	    (!verdict->share_known || one.input_bound_pct > verdict->input_bound_pct))
 		*verdict = one;
-	} else {
-		free(one.producers);
-	}
 	return err;
 }
 
-int judge_longest(struct verdict *verdict, const struct loop *seen, const struct roles *roles,
-		  const struct loop *stretch, pid_t trainer, double cpus)
+int judge_longest(struct verdict *verdict, struct scratch *scratch, const struct loop *seen,
+		  const struct roles *roles, const struct loop *stretch, pid_t trainer, double cpus)
 {
 	const struct role *chosen[MAX_TRAINERS];
-	struct loop all = { 0 }, part = { 0 };
-	struct run run = {
-		.stretches = &part, .count = 1, .all = &all, .roles = roles, .cpus = cpus
-	};
+	struct loop all, part;
+	struct run run = { .stretches = &part,
+			   .count = 1,
+			   .all = &all,
+			   .roles = roles,
+			   .scratch = scratch,
+			   .cpus = cpus };
 	struct presumed *presumed;
-	int err = presumed_find(&presumed, seen, trainer);
+	int err = presumed_find(&presumed, scratch, seen, trainer);
 	size_t trainers;
 
 	if (!err)
@@ -716,10 +746,6 @@ int judge_longest(struct verdict *verdict, const struct loop *seen, const struct
 	*verdict = (struct verdict){ 0 };
 	for (size_t i = 0; !err && i < trainers; i++)
 		err = judge_longer(verdict, &run, chosen[i]);
-	free(run.candidates);
-	presumed_view_free(&all, presumed);
-	presumed_view_free(&part, presumed);
-	presumed_free(presumed);
 	return err ? err : verdict->share_known;
 }
 
@@ -745,9 +771,7 @@ static void drop_unknown(struct verdicts *verdicts)
 	size_t kept = 0;
 
 	for (size_t i = 0; i < verdicts->count; i++)
-		if (verdicts->list[i].class == CLASS_UNKNOWN)
-			verdict_free(&verdicts->list[i]);
-		else
+		if (verdicts->list[i].class != CLASS_UNKNOWN)
 			verdicts->list[kept++] = verdicts->list[i];
 	verdicts->count = kept;
 }
@@ -776,8 +800,7 @@ int judge_stuck(struct verdicts *verdicts, const struct stuck_finding *finding)
 
 void verdicts_free(struct verdicts *verdicts)
 {
-	for (size_t i = 0; i < verdicts->count; i++)
-		verdict_free(&verdicts->list[i]);
+	scratch_free(&verdicts->scratch);
 	free(verdicts->list);
 	*verdicts = (struct verdicts){ 0 };
 }

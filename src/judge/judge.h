@@ -117,26 +117,27 @@ struct verdict {
 unsigned int verdict_live_workers(const struct verdict *verdict);
 
 /*
- * Judge the steady part of one trainer's run. `cpus`: processors that the job may use. Returns 0 or -ENOMEM; free the
- * verdict with verdict_free().
+ * Judge the steady part of one trainer's run. `cpus`: processors that the job may use. The verdict's
+ * producers are of `scratch`. Returns 0 or -ENOMEM.
  */
-int judge(struct verdict *verdict, const struct loop *steady, pid_t trainer, pid_t tid,
-	  double cpus);
+int judge(struct verdict *verdict, struct scratch *scratch, const struct loop *steady,
+	  pid_t trainer, pid_t tid, double cpus);
 
 /* The same for a stretch of it alone, however short. */
-int judge_stretch(struct verdict *verdict, const struct loop *stretch, pid_t trainer, pid_t tid,
-		  double cpus);
-
-void verdict_free(struct verdict *verdict);
+int judge_stretch(struct verdict *verdict, struct scratch *scratch, const struct loop *stretch,
+		  pid_t trainer, pid_t tid, double cpus);
 
 /*
  * Judge one stretch of a run of which `seen` is all so far, with these roles, for the trainer that waited longest for input: `trainer` or, if
- * that is 0, any. Returns 1, or 0 if there is none whose share is known, or -ENOMEM; free the verdict in each case.
+ * that is 0, any. The verdict's producers are of `scratch`. Returns 1, or 0 if there is none whose share is known, or
+ * -ENOMEM.
  */
-int judge_longest(struct verdict *verdict, const struct loop *seen, const struct roles *roles,
-		  const struct loop *stretch, pid_t trainer, double cpus);
+int judge_longest(struct verdict *verdict, struct scratch *scratch, const struct loop *seen,
+		  const struct roles *roles, const struct loop *stretch, pid_t trainer,
+		  double cpus);
 
 struct verdicts {
+	struct scratch scratch; /* of their producers */
 	struct verdict *list;
 	size_t count;
 };

@@ -2,8 +2,9 @@
 #include "judge/presumed.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
+#include "base/order.h"
+#include "base/scratch.h"
 #include "base/units.h"
 #include "judge/case.h"
 #include "model/edges.h"
@@ -39,6 +40,7 @@ enum deed {
 
 /* Of each thread seen, by its index: what it does, and for which thread's loop; of each process its loop and its boss. */
 struct presumed {
+	struct scratch *scratch;
 	const struct loop *seen;
 	pid_t trainer;
 	enum deed *deeds;
@@ -276,29 +278,16 @@ static void set_deed(struct presumed *plan, size_t thread)
 						       deed_of_own(plan, t, p);
 }
 
-void presumed_free(struct presumed *plan)
-{
-	if (!plan)
-		return;
-	free(plan->deeds);
-	free(plan->loop_tids);
-	free(plan->loops);
-	free(plan->bosses);
-	free(plan->works);
-	free(plan->has_workers);
-	free(plan);
-}
-
 static bool allocate(struct presumed *plan)
 {
 	size_t threads = plan->seen->thread_count + 1, processes = plan->seen->process_count + 1;
 
-	plan->deeds = calloc(threads, sizeof(*plan->deeds));
-	plan->loop_tids = calloc(threads, sizeof(*plan->loop_tids));
-	plan->loops = calloc(processes, sizeof(*plan->loops));
-	plan->bosses = calloc(processes, sizeof(*plan->bosses));
-	plan->works = calloc(processes, sizeof(*plan->works));
-	plan->has_workers = calloc(processes, sizeof(*plan->has_workers));
+	plan->deeds = scratch_take(plan->scratch, threads, sizeof(*plan->deeds));
+	plan->loop_tids = scratch_take(plan->scratch, threads, sizeof(*plan->loop_tids));
+	plan->loops = scratch_take(plan->scratch, processes, sizeof(*plan->loops));
+	plan->bosses = scratch_take(plan->scratch, processes, sizeof(*plan->bosses));
+	plan->works = scratch_take(plan->scratch, processes, sizeof(*plan->works));
+	plan->has_workers = scratch_take(plan->scratch, processes, sizeof(*plan->has_workers));
 	return plan->deeds && plan->loop_tids && plan->loops && plan->bosses && plan->works &&
 	       plan->has_workers;
 }
@@ -312,11 +301,13 @@ static void find(struct presumed *plan)
 		set_deed(plan, i);
 }
 
-int presumed_find(struct presumed **presumed, const struct loop *seen, pid_t trainer)
+int presumed_find(struct presumed **presumed, struct scratch *scratch, const struct loop *seen,
+		  pid_t trainer)
 {
-	*presumed = calloc(1, sizeof(**presumed));
+	*presumed = scratch_take(scratch, 1, sizeof(**presumed));
 	if (!*presumed)
 		return -ENOMEM;
+	(*presumed)->scratch = scratch;
 	(*presumed)->seen = seen;
 	(*presumed)->trainer = trainer;
 	if (!seen->looks)
@@ -548,20 +539,14 @@ int presumed_view(struct loop *view, const struct loop *part, const struct presu
 		return 0;
 	view->edge_count = 0;
 	/* A thread works for one loop at most. */
-	view->edges = calloc(3 * view->thread_count + 1, sizeof(*view->edges));
+	view->edges =
+		scratch_take(presumed->scratch, 3 * view->thread_count + 1, sizeof(*view->edges));
 	if (!view->edges)
 		return -ENOMEM;
 	for (size_t i = 0; i < view->thread_count; i++)
 		add_edges_of(&b, &view->threads[i]);
-	qsort(view->edges, view->edge_count, sizeof(*view->edges), by_pair);
+	sort_in_place(view->edges, view->edge_count, sizeof(*view->edges), by_pair);
 	return 0;
-}
-
-void presumed_view_free(struct loop *view, const struct presumed *presumed)
-{
-	if (presumed && presumed->seen->looks)
-		free(view->edges);
-	*view = (struct loop){ 0 };
 }
 
 bool presumed_reads_always(const struct loop *loop, pid_t trainer, pid_t tid)

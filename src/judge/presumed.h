@@ -12,18 +12,16 @@ struct presumed;
 
 /*
  * Who works for whom, by `seen`: all that happened so far, which must outlive it. `trainer`: the process that is one in any
- * case; 0: none. Returns 0 or -ENOMEM; free it with presumed_free() in either case.
+ * case; 0: none. Its memory is of `scratch`, and so are views. Returns 0 or -ENOMEM.
  */
-int presumed_find(struct presumed **presumed, const struct loop *seen, pid_t trainer);
-void presumed_free(struct presumed *plan);
+int presumed_find(struct presumed **presumed, struct scratch *scratch, const struct loop *seen,
+		  pid_t trainer);
 
 /*
  * A view of `part`, of the same run, with the edges that are to be expected of it; of a run that BPF counted, the part as it
- * is. Threads and processes are those of `part`, which must outlive it. Returns 0 or -ENOMEM; free it with presumed_view_free()
- * in either case.
+ * is. Threads and processes are those of `part`, which must outlive it. Returns 0 or -ENOMEM.
  */
 int presumed_view(struct loop *view, const struct loop *part, const struct presumed *presumed);
-void presumed_view_free(struct loop *view, const struct presumed *presumed);
 
 /*
  * Is a thread of this trainer's process so constantly in reads of files that it is never full? Then the trainer waits for it,

@@ -32,9 +32,9 @@ static int by_pid_and_distance(const void *a, const void *b)
 }
 
 /* Of each process, by its index, the index of its parent; loop->process_count: it has none. */
-static size_t *find_parents(const struct loop *loop)
+static size_t *find_parents(struct scratch *scratch, const struct loop *loop)
 {
-	size_t *parents = calloc(loop->process_count + 1, sizeof(*parents));
+	size_t *parents = scratch_take(scratch, loop->process_count + 1, sizeof(*parents));
 
 	for (size_t i = 0; parents && i < loop->process_count; i++) {
 		const struct loop_process *parent =
@@ -84,16 +84,16 @@ static bool add_tie(struct tie *tie, const struct loop *loop, const size_t *pare
 }
 
 /* In the order of PIDs, the nearest ancestor first; `trainer` stands before all of them. */
-static struct tie *find_ties(const struct loop *loop, const size_t *parents, pid_t trainer,
-			     size_t *count)
+static struct tie *find_ties(struct scratch *scratch, const struct loop *loop,
+			     const size_t *parents, pid_t trainer, size_t *count)
 {
-	struct tie *ties = calloc(loop->edge_count + 1, sizeof(*ties));
+	struct tie *ties = scratch_take(scratch, loop->edge_count + 1, sizeof(*ties));
 
 	*count = 0;
 	for (size_t k = 0; ties && k < loop->edge_count; k++)
 		*count += add_tie(&ties[*count], loop, parents, &loop->edges[k], trainer);
 	if (ties)
-		qsort(ties, *count, sizeof(*ties), by_pid_and_distance);
+		sort_in_place(ties, *count, sizeof(*ties), by_pid_and_distance);
 	return ties;
 }
 
@@ -170,24 +170,25 @@ static pid_t topmost(const struct roles *roles, const size_t *parents, const boo
 }
 
 /* Whom the work of each goes to in the end. */
-static int resolve(const struct roles *roles, const size_t *parents, pid_t trainer)
+static int resolve(const struct roles *roles, struct scratch *scratch, const size_t *parents,
+		   pid_t trainer)
 {
-	bool *boss = calloc(roles->count + 1, sizeof(*boss));
-	pid_t *found = calloc(roles->count + 1, sizeof(*found));
+	bool *boss = scratch_take(scratch, roles->count + 1, sizeof(*boss));
+	pid_t *found = scratch_take(scratch, roles->count + 1, sizeof(*found));
 
-	for (size_t i = 0; boss && i < roles->count; i++) {
+	if (!boss || !found)
+		return -ENOMEM;
+	for (size_t i = 0; i < roles->count; i++) {
 		const struct role *above = find_role(roles, roles->list[i].trainer_pid);
 
 		if (above)
 			boss[above - roles->list] = true;
 	}
-	for (size_t i = 0; boss && found && i < roles->count; i++)
+	for (size_t i = 0; i < roles->count; i++)
 		found[i] = topmost(roles, parents, boss, i, trainer);
-	for (size_t i = 0; boss && found && i < roles->count; i++)
+	for (size_t i = 0; i < roles->count; i++)
 		roles->list[i].trainer_pid = found[i];
-	free(boss);
-	free(found);
-	return boss && found ? 0 : -ENOMEM;
+	return 0;
 }
 
 /* How a thread is handed batches. */
@@ -275,32 +276,28 @@ static bool is_fed_process(const struct feeding *f, pid_t pid)
  * Who is fed, and how often: threads of trainers that wait for threads of their workers, or that are fed by one that is; in
  * processes without any such, those that wait for threads of their own that read.
  */
-static int find_fed(const struct roles *roles, const struct loop *loop, const struct ends *ends,
-		    struct fed *fed)
+static int find_fed(const struct roles *roles, struct scratch *scratch, const struct loop *loop,
+		    const struct ends *ends, struct fed *fed)
 {
 	struct feeding f = { .roles = roles, .loop = loop, .ends = ends, .fed = fed };
-	int err = -ENOMEM;
 
-	f.feeds = calloc(loop->thread_count + 1, sizeof(*f.feeds));
-	f.todo = calloc(loop->thread_count + 1, sizeof(*f.todo));
-	if (f.feeds && f.todo) {
-		for (size_t i = 0; i < loop->thread_count; i++)
-			if (find_role(roles, loop->threads[i].pid) && !is_of_trainer(&f, i))
-				add_source(&f, i);
-		feed(&f);
-		for (size_t i = 0; i < loop->thread_count; i++)
-			if (fed[i].waits)
-				find_role(roles, loop->threads[i].pid)->fed = true;
-		for (size_t i = 0; i < loop->thread_count; i++)
-			if (!f.feeds[i] && !is_fed_process(&f, loop->threads[i].pid) &&
-			    reading_s(&loop->threads[i].all) > LEAST_BUSY * wall_s(loop))
-				add_source(&f, i);
-		feed(&f);
-		err = 0;
-	}
-	free(f.feeds);
-	free(f.todo);
-	return err;
+	f.feeds = scratch_take(scratch, loop->thread_count + 1, sizeof(*f.feeds));
+	f.todo = scratch_take(scratch, loop->thread_count + 1, sizeof(*f.todo));
+	if (!f.feeds || !f.todo)
+		return -ENOMEM;
+	for (size_t i = 0; i < loop->thread_count; i++)
+		if (find_role(roles, loop->threads[i].pid) && !is_of_trainer(&f, i))
+			add_source(&f, i);
+	feed(&f);
+	for (size_t i = 0; i < loop->thread_count; i++)
+		if (fed[i].waits)
+			find_role(roles, loop->threads[i].pid)->fed = true;
+	for (size_t i = 0; i < loop->thread_count; i++)
+		if (!f.feeds[i] && !is_fed_process(&f, loop->threads[i].pid) &&
+		    reading_s(&loop->threads[i].all) > LEAST_BUSY * wall_s(loop))
+			add_source(&f, i);
+	feed(&f);
+	return 0;
 }
 
 /* How often a thread was woken by another one. */
@@ -372,66 +369,81 @@ static void choose_threads(const struct roles *roles, const struct loop *loop,
 	}
 }
 
-static int find_threads(const struct roles *roles, const struct loop *loop)
+static int find_threads(const struct roles *roles, struct scratch *scratch, const struct loop *loop)
 {
-	struct fed *fed = calloc(loop->thread_count + 1, sizeof(*fed));
+	struct fed *fed = scratch_take(scratch, loop->thread_count + 1, sizeof(*fed));
 	struct ends ends;
-	int err = ends_find(&ends, loop);
+	int err = ends_find(&ends, scratch, loop);
 
 	if (!fed)
 		err = -ENOMEM;
 	if (!err)
-		err = find_fed(roles, loop, &ends, fed);
-	if (!err)
-		choose_threads(roles, loop, &ends, fed);
-	for (size_t i = 0; !err && i < roles->count; i++) {
+		err = find_fed(roles, scratch, loop, &ends, fed);
+	if (err)
+		return err;
+	choose_threads(roles, loop, &ends, fed);
+	for (size_t i = 0; i < roles->count; i++) {
 		ssize_t at = loop_find_thread(loop, roles->list[i].tid);
 
 		roles->list[i].fed = at >= 0 && fed[at].waits;
 	}
-	ends_free(&ends);
-	free(fed);
-	return err;
+	return 0;
+}
+
+/* One for each process, in their order: it works for nobody yet. */
+static int list_roles(struct roles *roles, const struct loop *seen)
+{
+	size_t capacity = roles->capacity ? roles->capacity : 16;
+	struct role *list;
+
+	while (capacity < seen->process_count)
+		capacity *= 2;
+	if (capacity > roles->capacity) {
+		list = reallocarray(roles->list, capacity, sizeof(*list));
+		if (!list)
+			return -ENOMEM;
+		roles->list = list;
+		roles->capacity = capacity;
+	}
+	roles->count = seen->process_count;
+	for (size_t i = 0; i < roles->count; i++)
+		roles->list[i] = (struct role){ .pid = seen->processes[i].pid,
+						.start_boot_ns = seen->processes[i].start_boot_ns,
+						.tid = seen->processes[i].pid };
+	return 0;
 }
 
 /* By edges, which are as they are seen, or presumed. */
-static int find_by_edges(struct roles *roles, const struct loop *seen, pid_t trainer)
+static int find_by_edges(struct roles *roles, struct scratch *scratch, const struct loop *seen,
+			 pid_t trainer)
 {
-	size_t *parents = find_parents(seen);
+	size_t *parents = find_parents(scratch, seen);
 	struct tie *ties = NULL;
 	size_t tie_count;
-	int err = -ENOMEM;
+	int err = list_roles(roles, seen);
 
-	*roles = (struct roles){ .list = calloc(seen->process_count + 1, sizeof(*roles->list)) };
-	if (parents)
-		ties = find_ties(seen, parents, trainer, &tie_count);
-	if (ties && roles->list) {
-		for (size_t i = 0; i < seen->process_count; i++)
-			roles->list[roles->count++] =
-				(struct role){ .pid = seen->processes[i].pid,
-					       .start_boot_ns = seen->processes[i].start_boot_ns,
-					       .tid = seen->processes[i].pid };
-		tie_roles(roles, ties, tie_count);
-		err = resolve(roles, parents, trainer);
-	}
-	free(ties);
-	free(parents);
-	return err ? err : find_threads(roles, seen);
+	if (!err && parents)
+		ties = find_ties(scratch, seen, parents, trainer, &tie_count);
+	if (!ties)
+		return -ENOMEM;
+	tie_roles(roles, ties, tie_count);
+	err = resolve(roles, scratch, parents, trainer);
+	return err ? err : find_threads(roles, scratch, seen);
 }
 
-int roles_find(struct roles *roles, const struct loop *seen, pid_t trainer)
+int roles_find(struct roles *roles, struct scratch *scratch, const struct loop *seen, pid_t trainer)
 {
+	struct scratch_mark mark = scratch_mark(scratch);
 	struct presumed *presumed;
-	struct loop view = { 0 };
-	int err = presumed_find(&presumed, seen, trainer);
+	struct loop view;
+	int err = presumed_find(&presumed, scratch, seen, trainer);
 
-	*roles = (struct roles){ 0 };
+	roles->count = 0;
 	if (!err)
 		err = presumed_view(&view, seen, presumed);
 	if (!err)
-		err = find_by_edges(roles, &view, trainer);
-	presumed_view_free(&view, presumed);
-	presumed_free(presumed);
+		err = find_by_edges(roles, scratch, &view, trainer);
+	scratch_release(scratch, mark);
 	return err;
 }
 

@@ -15,16 +15,17 @@ struct role {
 
 struct roles {
 	struct role *list; /* in the order of PIDs */
-	size_t count;
+	size_t count, capacity;
 };
 
 /*
  * A process works for its nearest ancestor that it exchanges things with again and again, and for whom that one works; one
  * without such an ancestor works for the trainer that it was born under, if that has workers, else for nobody. `trainer`: the
  * process for which all others work that exchange anything with it or descend from it; 0: none. `seen` is all that happened
- * so far. Returns 0 or -ENOMEM; free it with roles_free().
+ * so far. `roles` begins as { 0 }, and its memory is used again. Returns 0 or -ENOMEM; free it with roles_free().
  */
-int roles_find(struct roles *roles, const struct loop *seen, pid_t trainer);
+int roles_find(struct roles *roles, struct scratch *scratch, const struct loop *seen,
+	       pid_t trainer);
 
 const struct role *roles_of(const struct roles *roles, pid_t pid);
 

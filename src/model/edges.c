@@ -2,7 +2,6 @@
 #include "model/edges.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 #include "base/order.h"
 
@@ -30,14 +29,6 @@ static int by_key(const void *a, const void *b)
 	return order ? order : compare_numbers((*x)->key.waker_tid, (*y)->key.waker_tid);
 }
 
-static int by_blocked(const void *a, const void *b)
-{
-	const struct edge_report *x = a, *y = b;
-	int order = compare_numbers(edge_blocked_ns(y), edge_blocked_ns(x));
-
-	return order ? order : edge_compare_pairs(x, y);
-}
-
 static void subtract(struct edge_report *edge, const struct edge_sample *now,
 		     const struct edge_sample *then)
 {
@@ -52,30 +43,39 @@ static void subtract(struct edge_report *edge, const struct edge_sample *now,
 	edge->waits = now->edge.waits - (then ? then->edge.waits : 0);
 }
 
-int edges_between(struct edge_report **edges, size_t *count, const struct sample *from,
-		  const struct sample *to)
+/* Where the edges of a sample are, in the order of their keys; NULL when out of memory. */
+static const struct edge_sample **sort_edges(struct scratch *scratch, const struct sample *sample)
 {
-	const struct edge_sample **before = calloc(from->edge_count + 1, sizeof(void *));
+	const struct edge_sample **sorted =
+		scratch_take(scratch, sample->edge_count + 1, sizeof(void *));
+
+	for (size_t i = 0; sorted && i < sample->edge_count; i++)
+		sorted[i] = &sample->edges[i];
+	if (sorted)
+		sort_in_place((void *)sorted, sample->edge_count, sizeof(void *), by_key);
+	return sorted;
+}
+
+int edges_between(struct edge_report **edges, size_t *count, struct scratch *scratch,
+		  const struct sample *from, const struct sample *to)
+{
+	const struct edge_sample **before = sort_edges(scratch, from);
+	const struct edge_sample **after = sort_edges(scratch, to);
+	size_t then = 0;
 
 	*count = 0;
-	*edges = calloc(to->edge_count + 1, sizeof(**edges));
-	if (!before || !*edges) {
-		free((void *)before);
+	*edges = scratch_take(scratch, to->edge_count + 1, sizeof(**edges));
+	if (!before || !after || !*edges)
 		return -ENOMEM;
-	}
-	for (size_t i = 0; i < from->edge_count; i++)
-		before[i] = &from->edges[i];
-	qsort((void *)before, from->edge_count, sizeof(void *), by_key);
-	for (size_t i = 0; i < to->edge_count; i++) {
-		const struct edge_sample *now = &to->edges[i];
-		const struct edge_sample **then = bsearch((const void *)&now, (const void *)before,
-							  from->edge_count, sizeof(void *), by_key);
-
-		subtract(&(*edges)[*count], now, then ? *then : NULL);
+	for (size_t now = 0; now < to->edge_count; now++) {
+		while (then < from->edge_count && by_key(&before[then], &after[now]) < 0)
+			then++;
+		subtract(&(*edges)[*count], after[now],
+			 then < from->edge_count && by_key(&before[then], &after[now]) == 0 ?
+				 before[then] :
+				 NULL);
 		if ((*edges)[*count].waits)
 			++*count;
 	}
-	qsort(*edges, *count, sizeof(**edges), by_blocked);
-	free((void *)before);
 	return 0;
 }

@@ -3,6 +3,7 @@
 #ifndef WHYSTALL_MODEL_EDGES_H
 #define WHYSTALL_MODEL_EDGES_H
 
+#include "base/scratch.h"
 #include "collect/sample.h"
 #include "model/report.h"
 
@@ -12,8 +13,8 @@ uint64_t edge_blocked_ns(const struct edge_report *edge);
 /* For the order of their pairs: who waited, then who ended it. */
 int edge_compare_pairs(const struct edge_report *a, const struct edge_report *b);
 
-/* Those between two samples, the longest first; free() them. Returns 0 or -ENOMEM. */
-int edges_between(struct edge_report **edges, size_t *count, const struct sample *from,
-		  const struct sample *to);
+/* Those between two samples, in the order of their pairs, of `scratch`. Returns 0 or -ENOMEM. */
+int edges_between(struct edge_report **edges, size_t *count, struct scratch *scratch,
+		  const struct sample *from, const struct sample *to);
 
 #endif

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "model/ledger.h"
 
-#include <stdlib.h>
-
 uint64_t ledger_class_ns(const struct ledger *ledger, unsigned int class)
 {
 	uint64_t ns = ledger->ns[class];
@@ -100,10 +98,11 @@ static void add_sample(struct ledger *ledgers, const struct sample *sample, cons
 	}
 }
 
-struct ledger *ledger_by_owner(const struct sample *from, const struct sample *to,
-			       enum ledger_time time)
+struct ledger *ledger_by_owner(struct scratch *scratch, const struct sample *from,
+			       const struct sample *to, enum ledger_time time)
 {
-	struct ledger *ledgers = calloc(to->owner_count + OWNER_FIRST, sizeof(*ledgers));
+	struct ledger *ledgers =
+		scratch_take(scratch, to->owner_count + OWNER_FIRST, sizeof(*ledgers));
 
 	if (!ledgers)
 		return NULL;

@@ -3,6 +3,7 @@
 #ifndef WHYSTALL_MODEL_LEDGER_H
 #define WHYSTALL_MODEL_LEDGER_H
 
+#include "base/scratch.h"
 #include "collect/sample.h"
 
 /* Nanoseconds by state. */
@@ -29,10 +30,10 @@ enum ledger_time { LEDGER_ALL, LEDGER_WAITING };
 
 /*
  * What the threads of each owner did between the samples: an array by owner of `to`, of threads that ended
- * too. NULL when out of memory; free() it.
+ * too, of `scratch`. NULL when out of memory.
  */
-struct ledger *ledger_by_owner(const struct sample *from, const struct sample *to,
-			       enum ledger_time time);
+struct ledger *ledger_by_owner(struct scratch *scratch, const struct sample *from,
+			       const struct sample *to, enum ledger_time time);
 
 /* What one thread of `to`, by its index, did since `from`. */
 void ledger_of_thread(struct ledger *ledger, const struct sample *from, const struct sample *to,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/order.h"
+#include "base/scratch.h"
 #include "model/edges.h"
 
 /* One part in so many of a stretch. */
@@ -29,6 +30,24 @@ static int by_pid(const void *a, const void *b)
 static int by_pair(const void *a, const void *b)
 {
 	return edge_compare_pairs(a, b);
+}
+
+/* Where threads, or owners, of a sample are. */
+static int by_tid_and_start(const void *a, const void *b)
+{
+	const struct thread *const *x = a, *const *y = b;
+	int order = compare_numbers((*x)->tid, (*y)->tid);
+
+	return order ? order : compare_numbers((*x)->start_ns, (*y)->start_ns);
+}
+
+static int by_pid_and_start(const void *a, const void *b)
+{
+	const struct owner_sample *const *x = a, *const *y = b;
+	int order = compare_numbers((*x)->owner.pid, (*y)->owner.pid);
+
+	return order ? order :
+		       compare_numbers((*x)->owner.start_boot_ns, (*y)->owner.start_boot_ns);
 }
 
 static void add_thread(void *to, const void *from)
@@ -83,59 +102,63 @@ static const struct kind threads_kind = { sizeof(struct loop_thread), by_thread,
 static const struct kind processes_kind = { sizeof(struct loop_process), by_pid, add_process };
 static const struct kind edges_kind = { sizeof(struct edge_report), by_pair, add_edge };
 
-/* Walk through two arrays in their order: are all elements of the second in the first? `add`: then add them up. */
-static bool walk_known(const struct kind *kind, char *array, size_t count, const char *more,
-		       size_t more_count, bool add)
+/* How many elements of the second array the first one does not have. */
+static size_t count_new(const struct kind *kind, const char *array, size_t count, const char *more,
+			size_t more_count)
 {
-	size_t at = 0;
+	size_t at = 0, found = 0;
 
 	for (size_t i = 0; i < more_count; i++) {
 		const char *next = more + i * kind->size;
 
 		while (at < count && kind->order(array + at * kind->size, next) < 0)
 			at++;
-		if (at == count || kind->order(array + at * kind->size, next) != 0)
-			return false;
-		if (add)
-			kind->add(array + at * kind->size, next);
+		found += at == count || kind->order(array + at * kind->size, next) != 0;
 	}
-	return true;
+	return found;
 }
 
-/*
- * Append elements, then sort, and add up those that are the same. In most intervals there is no new one. No more memory is
- * kept than that takes.
- */
-static int merge(const struct kind *kind, void **array, size_t *count, const void *more,
-		 size_t more_count)
+static void move(const struct kind *kind, char *array, size_t to, size_t from)
 {
-	size_t total = *count + more_count, kept = 0;
-	char *all;
+	if (to != from)
+		memcpy(array + to * kind->size, array + from * kind->size, kind->size);
+}
 
-	if (*array && walk_known(kind, *array, *count, more, more_count, false)) {
-		walk_known(kind, *array, *count, more, more_count, true);
-		return 0;
-	}
-	all = reallocarray(*array, *count + more_count + 1, kind->size);
-	if (!all)
-		return -ENOMEM;
-	*array = all;
-	if (more_count)
-		memcpy(all + *count * kind->size, more, more_count * kind->size);
-	qsort(all, total, kind->size, kind->order);
-	for (size_t i = 0; i < total; i++) {
-		char *last = kept ? all + (kept - 1) * kind->size : NULL;
-		const char *next = all + i * kind->size;
+/* From the end, where the room is. */
+static void merge_into(const struct kind *kind, char *array, size_t count, size_t total,
+		       const char *more, size_t more_count)
+{
+	while (more_count) {
+		const char *next = more + --more_count * kind->size;
 
-		if (last && kind->order(last, next) == 0)
-			kind->add(last, next);
-		else
-			memmove(all + kept++ * kind->size, next, kind->size);
+		while (count && kind->order(array + (count - 1) * kind->size, next) > 0)
+			move(kind, array, --total, --count);
+		total--;
+		if (count && kind->order(array + (count - 1) * kind->size, next) == 0) {
+			move(kind, array, total, --count);
+			kind->add(array + total * kind->size, next);
+		} else {
+			memcpy(array + total * kind->size, next, kind->size);
+		}
 	}
-	*count = kept;
-	all = reallocarray(all, kept + 1, kind->size);
-	if (all)
-		*array = all;
+}
+
+/* In most intervals nothing is new. No more memory is kept than it takes: a run has hundreds of these. */
+static int merge(const struct kind *kind, void **array, size_t *count, size_t *capacity,
+		 const void *more, size_t more_count)
+{
+	size_t total = *count + count_new(kind, *array, *count, more, more_count);
+
+	if (total > *capacity) {
+		void *larger = reallocarray(*array, total, kind->size);
+
+		if (!larger)
+			return -ENOMEM;
+		*array = larger;
+		*capacity = total;
+	}
+	merge_into(kind, *array, *count, total, more, more_count);
+	*count = total;
 	return 0;
 }
 
@@ -147,94 +170,134 @@ int loop_add(struct loop *sum, const struct loop *part)
 	sum->looks += part->looks;
 	sum->ended_ns += part->ended_ns;
 	sum->left_out_cpu_ns += part->left_out_cpu_ns;
-	err = merge(&threads_kind, (void **)&sum->threads, &sum->thread_count, part->threads,
-		    part->thread_count);
+	err = merge(&threads_kind, (void **)&sum->threads, &sum->thread_count,
+		    &sum->thread_capacity, part->threads, part->thread_count);
 	if (!err)
 		err = merge(&processes_kind, (void **)&sum->processes, &sum->process_count,
-			    part->processes, part->process_count);
+			    &sum->process_capacity, part->processes, part->process_count);
 	if (!err)
-		err = merge(&edges_kind, (void **)&sum->edges, &sum->edge_count, part->edges,
-			    part->edge_count);
+		err = merge(&edges_kind, (void **)&sum->edges, &sum->edge_count,
+			    &sum->edge_capacity, part->edges, part->edge_count);
 	return err;
 }
 
-static int build_threads(struct loop *loop, const struct sample *from, const struct sample *to)
+static void build_thread(struct loop_thread *t, const struct sample *from, const struct sample *to,
+			 size_t index, uint32_t owner)
 {
-	loop->threads = calloc(to->thread_count + 1, sizeof(*loop->threads));
-	if (!loop->threads)
+	const struct thread *thread = &to->threads[index];
+
+	t->tid = (pid_t)thread->tid;
+	t->pid = (pid_t)to->owners[owner].owner.pid;
+	t->start_ns = thread->start_ns;
+	t->ended = thread->life == THREAD_ENDED;
+	t->socket = thread->socket;
+	t->peer_port = thread->peer_port;
+	ledger_of_thread(&t->all, from, to, index, LEDGER_ALL);
+	ledger_of_thread(&t->waiting, from, to, index, LEDGER_WAITING);
+	t->stretches = 1;
+	t->ran = t->all.ns[LEDGER_CPU] > (to->threads_ns - from->threads_ns) / TRACE;
+}
+
+static int build_threads(struct loop *loop, struct scratch *scratch, const struct sample *from,
+			 const struct sample *to)
+{
+	const struct thread **sorted = scratch_take(scratch, to->thread_count + 1, sizeof(void *));
+	size_t count = 0;
+
+	for (size_t i = 0; sorted && i < to->thread_count; i++)
+		if (to->threads[i].life != THREAD_FREE)
+			sorted[count++] = &to->threads[i];
+	loop->threads = scratch_take(scratch, count + 1, sizeof(*loop->threads));
+	if (!sorted || !loop->threads)
 		return -ENOMEM;
-	for (size_t i = 0; i < to->thread_count; i++) {
-		const struct thread *thread = &to->threads[i];
+	sort_in_place((void *)sorted, count, sizeof(void *), by_tid_and_start);
+	for (size_t i = 0; i < count; i++) {
 		struct loop_thread *t = &loop->threads[loop->thread_count];
-		uint32_t owner =
-			thread->life == THREAD_FREE ? OWNER_EXITED : ledger_owner(to, thread);
+		uint32_t owner = ledger_owner(to, sorted[i]);
 
 		if (owner < OWNER_FIRST || to->owners[owner].owner.kind == OWNER_SERVER)
 			continue;
-		t->tid = (pid_t)thread->tid;
-		t->pid = (pid_t)to->owners[owner].owner.pid;
-		t->start_ns = thread->start_ns;
-		t->ended = thread->life == THREAD_ENDED;
-		t->socket = thread->socket;
-		t->peer_port = thread->peer_port;
-		ledger_of_thread(&t->all, from, to, i, LEDGER_ALL);
-		ledger_of_thread(&t->waiting, from, to, i, LEDGER_WAITING);
-		t->stretches = 1;
-		t->ran = t->all.ns[LEDGER_CPU] > (to->threads_ns - from->threads_ns) / TRACE;
+		build_thread(t, from, to, (size_t)(sorted[i] - to->threads), owner);
 		if (ledger_wall_ns(&t->all))
 			loop->thread_count++;
 	}
 	return 0;
 }
 
-static int build_processes(struct loop *loop, const struct sample *from, const struct sample *to)
+static void build_process(struct loop_process *p, const struct sample *from,
+			  const struct sample *to, uint32_t index)
 {
-	loop->processes = calloc(to->owner_count + 1, sizeof(*loop->processes));
-	if (!loop->processes)
-		return -ENOMEM;
-	for (size_t i = OWNER_FIRST; i < to->owner_count; i++) {
-		const struct owner *o = &to->owners[i].owner;
-		struct loop_process *p = &loop->processes[loop->process_count];
+	const struct owner *o = &to->owners[index].owner;
 
-		if (o->kind != OWNER_PROCESS)
-			continue;
-		for (int k = 0; k < LEDGER_CLASSES; k++)
-			loop->ended_ns += o->ended_ns[k];
-		if (i < from->owner_count &&
-		    from->owners[i].owner.start_boot_ns == o->start_boot_ns)
-			for (int k = 0; k < LEDGER_CLASSES; k++)
-				loop->ended_ns -= from->owners[i].owner.ended_ns[k];
-		p->pid = (pid_t)o->pid;
-		p->owner = (uint32_t)i;
-		p->ppid = (pid_t)o->ppid;
-		p->start_boot_ns = o->start_boot_ns;
-		p->clock_tid = o->clock_tid ? (pid_t)o->clock_tid : p->pid;
-		p->marked = o->marked;
-		p->frameworks = to->owners[i].frameworks;
-		p->clock_ns = ledger_clock_ns(from, to, (uint32_t)i);
-		if (o->trainer >= OWNER_FIRST && o->trainer < to->owner_count)
-			p->trainer_pid = (pid_t)to->owners[o->trainer].owner.pid;
-		loop->process_count++;
+	*p = (struct loop_process){
+		.pid = (pid_t)o->pid,
+		.owner = index,
+		.ppid = (pid_t)o->ppid,
+		.start_boot_ns = o->start_boot_ns,
+		.clock_tid = o->clock_tid ? (pid_t)o->clock_tid : (pid_t)o->pid,
+		.marked = o->marked,
+		.frameworks = to->owners[index].frameworks,
+		.clock_ns = ledger_clock_ns(from, to, index),
+	};
+	if (o->trainer >= OWNER_FIRST && o->trainer < to->owner_count)
+		p->trainer_pid = (pid_t)to->owners[o->trainer].owner.pid;
+}
+
+/* Of its threads of which no row is left. */
+static uint64_t ended_ns(const struct sample *from, const struct sample *to, uint32_t index)
+{
+	const struct owner *o = &to->owners[index].owner;
+	bool same = index < from->owner_count &&
+		    from->owners[index].owner.start_boot_ns == o->start_boot_ns;
+	uint64_t ns = 0;
+
+	for (int k = 0; k < LEDGER_CLASSES; k++)
+		ns += o->ended_ns[k] - (same ? from->owners[index].owner.ended_ns[k] : 0);
+	return ns;
+}
+
+static int build_processes(struct loop *loop, struct scratch *scratch, const struct sample *from,
+			   const struct sample *to)
+{
+	const struct owner_sample **sorted =
+		scratch_take(scratch, to->owner_count + 1, sizeof(void *));
+	size_t count = 0;
+
+	for (size_t i = OWNER_FIRST; sorted && i < to->owner_count; i++)
+		if (to->owners[i].owner.kind == OWNER_PROCESS)
+			sorted[count++] = &to->owners[i];
+	loop->processes = scratch_take(scratch, count + 1, sizeof(*loop->processes));
+	if (!sorted || !loop->processes)
+		return -ENOMEM;
+	sort_in_place((void *)sorted, count, sizeof(void *), by_pid_and_start);
+	for (size_t i = 0; i < count; i++) {
+		uint32_t index = (uint32_t)(sorted[i] - to->owners);
+		struct loop_process *last =
+			loop->process_count ? &loop->processes[loop->process_count - 1] : NULL;
+		struct loop_process p;
+
+		build_process(&p, from, to, index);
+		loop->ended_ns += ended_ns(from, to, index);
+		if (last && last->pid == p.pid)
+			add_process(last, &p);
+		else
+			loop->processes[loop->process_count++] = p;
 	}
 	return 0;
 }
 
-int loop_build(struct loop *loop, const struct sample *from, const struct sample *to)
+int loop_build(struct loop *loop, struct scratch *scratch, const struct sample *from,
+	       const struct sample *to)
 {
-	struct loop parts = { .wall_ns = to->threads_ns - from->threads_ns,
-			      .looks = to->looks - from->looks };
 	int err;
 
-	*loop = (struct loop){ 0 };
-	err = build_threads(&parts, from, to);
+	*loop = (struct loop){ .wall_ns = to->threads_ns - from->threads_ns,
+			       .looks = to->looks - from->looks };
+	err = build_threads(loop, scratch, from, to);
 	if (!err)
-		err = build_processes(&parts, from, to);
+		err = build_processes(loop, scratch, from, to);
 	if (!err)
-		err = edges_between(&parts.edges, &parts.edge_count, from, to);
-	/* Sorted, each once. */
-	if (!err)
-		err = loop_add(loop, &parts);
-	loop_free(&parts);
+		err = edges_between(&loop->edges, &loop->edge_count, scratch, from, to);
 	return err;
 }
 
@@ -288,22 +351,41 @@ void loop_free(struct loop *loop)
 	*loop = (struct loop){ 0 };
 }
 
-/* Twice as long, half as many. */
+static void loop_clear(struct loop *loop)
+{
+	*loop = (struct loop){ .threads = loop->threads,
+			       .thread_capacity = loop->thread_capacity,
+			       .processes = loop->processes,
+			       .process_capacity = loop->process_capacity,
+			       .edges = loop->edges,
+			       .edge_capacity = loop->edge_capacity };
+}
+
+static void loop_swap(struct loop *a, struct loop *b)
+{
+	struct loop kept = *a;
+
+	*a = *b;
+	*b = kept;
+}
+
+/* Twice as long, half as many. Of an odd number the last one is half of one, which goes on. */
 static int stretches_halve(struct stretches *stretches)
 {
-	int err = 0;
+	for (size_t i = 0; i < stretches->count; i += 2) {
+		struct loop *next = &stretches->list[i + 1];
 
-	for (size_t i = 0; !err && i + 1 < stretches->count; i += 2) {
-		err = loop_add(&stretches->list[i], &stretches->list[i + 1]);
-		loop_free(&stretches->list[i + 1]);
-		if (i) {
-			stretches->list[i / 2] = stretches->list[i];
-			stretches->list[i] = (struct loop){ 0 };
+		if (i + 1 < stretches->count) {
+			if (loop_add(&stretches->list[i], next))
+				return -ENOMEM;
+			loop_clear(next);
+		} else {
+			stretches->added = stretches->length;
 		}
+		if (i)
+			loop_swap(&stretches->list[i / 2], &stretches->list[i]);
 	}
-	if (err)
-		return err;
-	stretches->count /= 2;
+	stretches->count = (stretches->count + 1) / 2;
 	stretches->length *= 2;
 	return 0;
 }
@@ -347,7 +429,7 @@ int stretches_add(struct stretches *stretches, const struct loop *next)
 
 void stretches_free(struct stretches *stretches)
 {
-	for (size_t i = 0; i < stretches->count; i++)
+	for (size_t i = 0; stretches->list && i <= MAX_STRETCHES; i++)
 		loop_free(&stretches->list[i]);
 	free(stretches->list);
 	*stretches = (struct stretches){ 0 };

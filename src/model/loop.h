@@ -6,6 +6,7 @@
 #ifndef WHYSTALL_MODEL_LOOP_H
 #define WHYSTALL_MODEL_LOOP_H
 
+#include "base/scratch.h"
 #include "model/ledger.h"
 #include "model/report.h"
 
@@ -33,24 +34,28 @@ struct loop_process {
 	unsigned int frameworks; /* enum framework, a bit each */
 };
 
-/* Threads are in the order of their IDs, processes of theirs, edges of their pairs. */
+/* Threads are in the order of their IDs, processes of theirs, edges of their pairs; each is there once. */
 struct loop {
 	uint64_t wall_ns;
 	uint64_t looks;    /* at all threads, where these tell what they did; 0: BPF counted it */
 	uint64_t ended_ns; /* of threads that ended, of which no row is left */
 	uint64_t left_out_cpu_ns; /* of threads that a part of a loop does not have */
 	struct loop_thread *threads;
-	size_t thread_count;
+	size_t thread_count, thread_capacity;
 	struct loop_process *processes;
-	size_t process_count;
+	size_t process_count, process_capacity;
 	struct edge_report *edges;
-	size_t edge_count;
+	size_t edge_count, edge_capacity;
 };
 
-/* The time between two samples. Returns 0 or -ENOMEM; free it with loop_free() in either case. */
-int loop_build(struct loop *loop, const struct sample *from, const struct sample *to);
+/* The time between two samples, of `scratch`. Returns 0 or -ENOMEM. */
+int loop_build(struct loop *loop, struct scratch *scratch, const struct sample *from,
+	       const struct sample *to);
 
-/* Add one stretch to another, which may be empty ({ 0 }). Returns 0 or -ENOMEM. */
+/*
+ * Add one stretch to another, which begins as { 0 } and has its own memory: more only where something is new in it. Returns 0
+ * or -ENOMEM; free the sum with loop_free() in either case.
+ */
 int loop_add(struct loop *sum, const struct loop *part);
 
 /* Forget threads and processes that `last`, the end of it, does not have, and edges to and from them. */
@@ -75,7 +80,7 @@ enum {
 };
 
 struct stretches {
-	struct loop *list;
+	struct loop *list; /* behind `count`: empty ones, whose memory is used again */
 	size_t count;
 	size_t added;  /* samples in the last one that is not complete */
 	size_t length; /* samples that make one; 0 is 1 */

@@ -198,8 +198,8 @@ static bool any_bytes_known(const struct sample *sample)
 	return sample->row_count != 0;
 }
 
-static int set_job(struct rates *rates, const struct sample *from, const struct sample *to,
-		   double seconds)
+static int set_job(struct rates *rates, struct scratch *scratch, const struct sample *from,
+		   const struct sample *to, double seconds)
 {
 	uint64_t read_bytes = 0, write_bytes = 0;
 	struct io_row *rows;
@@ -207,12 +207,11 @@ static int set_job(struct rates *rates, const struct sample *from, const struct 
 
 	if (rates->device || !any_bytes_known(to))
 		return 0;
-	rows = rows_between(from, to, &count);
+	rows = rows_between(scratch, from, to, &count);
 	if (!rows)
 		return -ENOMEM;
 	for (size_t i = 0; i < count; i++)
 		*(rows[i].key.op == IO_READ ? &read_bytes : &write_bytes) += rows[i].bytes;
-	free(rows);
 	set_bytes(rates, read_bytes, write_bytes, seconds);
 	return 0;
 }
@@ -245,8 +244,9 @@ static void set_name(struct rates *rates, const struct sample *to)
 			 device_minor(rates->device));
 }
 
-int rates_build(struct rates *rates, uint32_t device, const struct sample *from,
-		const struct totals *before, const struct sample *to, const struct totals *now)
+int rates_build(struct rates *rates, struct scratch *scratch, uint32_t device,
+		const struct sample *from, const struct totals *before, const struct sample *to,
+		const struct totals *now)
 {
 	double seconds = (double)(to->mono_ns - from->mono_ns) / NS_PER_S;
 
@@ -254,7 +254,7 @@ int rates_build(struct rates *rates, uint32_t device, const struct sample *from,
 	set_name(rates, to);
 	find_busy(rates, from, to, seconds);
 	if (to->source == SOURCE_PROC && !now->everybody)
-		return set_job(rates, from, to, seconds);
+		return set_job(rates, scratch, from, to, seconds);
 	if (to->source == SOURCE_PROC)
 		set_disks(rates, from, to, seconds);
 	else
@@ -262,7 +262,8 @@ int rates_build(struct rates *rates, uint32_t device, const struct sample *from,
 	return 0;
 }
 
-int occupancy_build(struct occupancy *threads, const struct sample *from, const struct sample *to)
+int occupancy_build(struct occupancy *threads, struct scratch *scratch, const struct sample *from,
+		    const struct sample *to)
 {
 	double ns = (double)(to->threads_ns - from->threads_ns);
 	struct ledger *ledgers, job = { 0 };
@@ -270,12 +271,11 @@ int occupancy_build(struct occupancy *threads, const struct sample *from, const 
 	*threads = (struct occupancy){ .known = false };
 	if (!to->has_ledger || !from->has_ledger)
 		return 0;
-	ledgers = ledger_by_owner(from, to, LEDGER_ALL);
+	ledgers = ledger_by_owner(scratch, from, to, LEDGER_ALL);
 	if (!ledgers)
 		return -ENOMEM;
 	for (size_t i = 0; i < to->owner_count; i++)
 		ledger_add(&job, &ledgers[i]);
-	free(ledgers);
 	*threads = (struct occupancy){
 		.known = true,
 		.cpu = (double)ledger_class_ns(&job, LEDGER_CPU) / ns,

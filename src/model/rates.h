@@ -3,6 +3,7 @@
 #ifndef WHYSTALL_MODEL_RATES_H
 #define WHYSTALL_MODEL_RATES_H
 
+#include "base/scratch.h"
 #include "model/io.h"
 
 /* Cumulative counters of a device, over all owners that count. */
@@ -48,7 +49,8 @@ int totals_build(struct totals *totals, const struct sample *sample, bool everyb
 void totals_free(struct totals *totals);
 
 /* Fill in what the job's threads did between two samples. Returns 0 or -ENOMEM. */
-int occupancy_build(struct occupancy *threads, const struct sample *from, const struct sample *to);
+int occupancy_build(struct occupancy *threads, struct scratch *scratch, const struct sample *from,
+		    const struct sample *to);
 
 /* Has anything moved between the two? */
 bool totals_differ(const struct totals *before, const struct totals *now);
@@ -58,7 +60,8 @@ bool totals_differ(const struct totals *before, const struct totals *now);
  * device that is not in them has rates of 0. Of SOURCE_PROC, of everybody those of the kernel's own disk
  * statistics, of a job its bytes, for all devices alone. Returns 0 or -ENOMEM.
  */
-int rates_build(struct rates *rates, uint32_t device, const struct sample *from,
-		const struct totals *before, const struct sample *to, const struct totals *now);
+int rates_build(struct rates *rates, struct scratch *scratch, uint32_t device,
+		const struct sample *from, const struct totals *before, const struct sample *to,
+		const struct totals *now);
 
 #endif

@@ -322,15 +322,12 @@ static void judge_waits(struct report *report)
 static int build_processes(struct report *report, const struct sample *from,
 			   const struct sample *to, bool everybody, const struct counts *counts)
 {
-	struct ledger *ledgers = ledger_by_owner(from, to, LEDGER_ALL);
-	struct ledger *waiting = ledger_by_owner(from, to, LEDGER_WAITING);
+	struct ledger *ledgers = ledger_by_owner(&report->scratch, from, to, LEDGER_ALL);
+	struct ledger *waiting = ledger_by_owner(&report->scratch, from, to, LEDGER_WAITING);
 
 	report->processes = calloc(to->owner_count + 1, sizeof(*report->processes));
-	if (!report->processes || !ledgers || !waiting) {
-		free(ledgers);
-		free(waiting);
+	if (!report->processes || !ledgers || !waiting)
 		return -ENOMEM;
-	}
 	for (uint32_t i = OWNER_FOLDED; i < to->owner_count; i++) {
 		struct process_report *p = &report->processes[report->process_count];
 		const struct owner *o = &to->owners[i].owner;
@@ -352,10 +349,25 @@ static int build_processes(struct report *report, const struct sample *from,
 		else
 			memset(p, 0, sizeof(*p));
 	}
-	free(ledgers);
-	free(waiting);
 	qsort(report->processes, report->process_count, sizeof(*report->processes), by_bytes);
 	return 0;
+}
+
+static int edges_by_blocked(const void *a, const void *b)
+{
+	const struct edge_report *x = a, *y = b;
+	int order = compare_numbers(edge_blocked_ns(y), edge_blocked_ns(x));
+
+	return order ? order : edge_compare_pairs(x, y);
+}
+
+static int build_edges(struct report *report, const struct sample *from, const struct sample *to)
+{
+	int err = edges_between(&report->edges, &report->edge_count, &report->scratch, from, to);
+
+	if (!err)
+		qsort(report->edges, report->edge_count, sizeof(*report->edges), edges_by_blocked);
+	return err;
 }
 
 static struct device_report *find_device(struct report *report, uint32_t device)
@@ -586,7 +598,7 @@ int report_build(struct report *report, const struct sample *from, const struct 
 	build_pressure(report, from, to);
 	report->has_ledger = to->has_ledger;
 	report->compat_sleeps = to->compat_sleeps - from->compat_sleeps;
-	report->rows = rows_between(from, to, &counts.rows);
+	report->rows = rows_between(&report->scratch, from, to, &counts.rows);
 	report->files = subtract_files(from, to, &counts.files);
 	report->thread_rows = list_threads(from, to, &counts.threads);
 	if (!report->rows || !report->files || !report->thread_rows) {
@@ -597,7 +609,7 @@ int report_build(struct report *report, const struct sample *from, const struct 
 	if (!err)
 		err = build_concurrency(report, from, to);
 	if (!err)
-		err = edges_between(&report->edges, &report->edge_count, from, to);
+		err = build_edges(report, from, to);
 	/* Waits are those for all devices: requests of some cannot explain them. */
 	if (!err && !choices->count && to->source == SOURCE_BPF)
 		judge_waits(report);
@@ -636,10 +648,9 @@ void report_free(struct report *report)
 {
 	free(report->processes);
 	free(report->devices);
-	free(report->rows);
 	free(report->files);
 	free(report->thread_rows);
 	free(report->concurrency);
-	free(report->edges);
+	scratch_free(&report->scratch);
 	memset(report, 0, sizeof(*report));
 }

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "base/fault.h"
+#include "base/scratch.h"
 #include "collect/dataset.h"
 #include "collect/device.h"
 #include "collect/limits.h"
@@ -157,6 +158,7 @@ struct report {
 	size_t edge_count;
 	uint64_t
 		compat_sleeps; /* of 32-bit programs: other, since their system calls are not known */
+	struct scratch scratch;            /* of rows, edges and what they were made of */
 	struct thread_report *thread_rows; /* storage of processes[].thread_rows */
 	const struct limits
 		*limits; /* of trainers, where they are known; whoever sets them keeps them */

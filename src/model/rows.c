@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/order.h"
 
@@ -29,22 +30,20 @@ static bool same_owner(const struct sample *from, const struct sample *to, uint3
 		from->owners[owner].owner.start_boot_ns == to->owners[owner].owner.start_boot_ns);
 }
 
-struct row_place {
-	const struct io_row *row;
-};
+/* Rows are large: what is sorted is where they are. */
+static int by_key_of(const void *a, const void *b)
+{
+	const struct io_row *const *x = a, *const *y = b;
+
+	return by_key(*x, *y);
+}
 
 /* The rows of a sample, to be found by their keys. */
 struct row_index {
 	const struct sample *sample;
-	struct row_place *sorted; /* NULL until one is looked for elsewhere than where it was */
+	struct scratch *scratch;
+	const struct io_row **sorted; /* NULL until it is needed */
 };
-
-static int places_by_key(const void *a, const void *b)
-{
-	const struct row_place *x = a, *y = b;
-
-	return by_key(x->row, y->row);
-}
 
 static int sort_index(struct row_index *index)
 {
@@ -52,12 +51,12 @@ static int sort_index(struct row_index *index)
 
 	if (index->sorted)
 		return 0;
-	index->sorted = calloc(sample->row_count + 1, sizeof(*index->sorted));
+	index->sorted = scratch_take(index->scratch, sample->row_count + 1, sizeof(void *));
 	if (!index->sorted)
 		return -ENOMEM;
 	for (size_t i = 0; i < sample->row_count; i++)
-		index->sorted[i].row = &sample->rows[i];
-	qsort(index->sorted, sample->row_count, sizeof(*index->sorted), places_by_key);
+		index->sorted[i] = &sample->rows[i];
+	sort_in_place((void *)index->sorted, sample->row_count, sizeof(void *), by_key_of);
 	return 0;
 }
 
@@ -66,7 +65,7 @@ static int find_row(struct row_index *index, const struct io_row *wanted, size_t
 		    const struct io_row **found)
 {
 	const struct sample *sample = index->sample;
-	const struct row_place key = { .row = wanted }, *place;
+	const struct io_row **place;
 	int err;
 
 	*found = NULL;
@@ -77,31 +76,37 @@ static int find_row(struct row_index *index, const struct io_row *wanted, size_t
 	err = sort_index(index);
 	if (err)
 		return err;
-	place = bsearch(&key, index->sorted, sample->row_count, sizeof(*index->sorted),
-			places_by_key);
+	place = bsearch(&wanted, index->sorted, sample->row_count, sizeof(void *), by_key_of);
 	if (place)
-		*found = place->row;
+		*found = *place;
+	return 0;
+}
+
+static int subtract(struct io_row *row, struct row_index *from, const struct sample *to,
+		    const struct io_row *now)
+{
+	const struct io_row *before;
+	int err = find_row(from, now, (size_t)(now - to->rows), &before);
+
+	if (err)
+		return err;
+	if (before && !same_owner(from->sample, to, before->key.owner))
+		before = NULL;
+	io_subtract(row, now, before);
+	/* What a process wrote can be taken back: data of a file that was removed before it was written back. */
+	if (to->source == SOURCE_PROC && before && now->bytes < before->bytes)
+		row->bytes = 0;
 	return 0;
 }
 
 /* What has come since `from`, in the order of keys. */
-static int subtract_rows(struct io_row *rows, struct row_index *from, const struct sample *to)
+static int subtract_rows(struct io_row *rows, struct row_index *from, struct row_index *to)
 {
-	for (size_t i = 0; i < to->row_count; i++) {
-		const struct io_row *before;
-		int err = find_row(from, &to->rows[i], i, &before);
+	int err = sort_index(to);
 
-		if (err)
-			return err;
-		if (before && !same_owner(from->sample, to, before->key.owner))
-			before = NULL;
-		io_subtract(&rows[i], &to->rows[i], before);
-		/* What a process wrote can be taken back: data of a file that was removed before it was written back. */
-		if (to->source == SOURCE_PROC && before && to->rows[i].bytes < before->bytes)
-			rows[i].bytes = 0;
-	}
-	qsort(rows, to->row_count, sizeof(*rows), by_key);
-	return 0;
+	for (size_t i = 0; !err && i < to->sample->row_count; i++)
+		err = subtract(&rows[i], from, to->sample, to->sorted[i]);
+	return err;
 }
 
 /* Rows that were given back since are in the sums of exited processes: without what they had before. */
@@ -127,20 +132,16 @@ static int subtract_gone(struct io_row *rows, const struct sample *from, struct 
 	return 0;
 }
 
-struct io_row *rows_between(const struct sample *from, const struct sample *to, size_t *count)
+struct io_row *rows_between(struct scratch *scratch, const struct sample *from,
+			    const struct sample *to, size_t *count)
 {
-	struct row_index from_index = { .sample = from }, to_index = { .sample = to };
-	struct io_row *rows = calloc(to->row_count + 1, sizeof(*rows));
-	int err = rows ? subtract_rows(rows, &from_index, to) : -ENOMEM;
+	struct row_index from_index = { .sample = from, .scratch = scratch };
+	struct row_index to_index = { .sample = to, .scratch = scratch };
+	struct io_row *rows = scratch_take(scratch, to->row_count + 1, sizeof(*rows));
 
-	if (!err)
-		err = subtract_gone(rows, from, &to_index);
-	free(from_index.sorted);
-	free(to_index.sorted);
-	if (err) {
-		free(rows);
+	if (!rows || subtract_rows(rows, &from_index, &to_index) ||
+	    subtract_gone(rows, from, &to_index))
 		return NULL;
-	}
 	*count = to->row_count;
 	return rows;
 }

@@ -8,6 +8,30 @@
 
 #include "base/text.h"
 
+/* Of the object that is being built, since jansson does not tell which one it takes memory for. */
+static struct scratch *memory;
+
+static void *take(size_t size)
+{
+	return memory ? scratch_take(memory, 1, size) : malloc(size);
+}
+
+static void give_back(void *taken)
+{
+	if (!memory)
+		free(taken);
+}
+
+void json_begin(struct json_builder *b, struct scratch *scratch)
+{
+	*b = (struct json_builder){ .scratch = scratch };
+	if (scratch)
+		b->mark = scratch_mark(scratch);
+	memory = scratch;
+	json_set_alloc_funcs(take, give_back);
+	b->root = json_object();
+}
+
 void json_add(struct json_builder *b, json_t *object, const char *key, json_t *value)
 {
 	if (!object || !value || json_object_set_new(object, key, value) != 0)
@@ -23,14 +47,14 @@ void json_append_text(struct json_builder *b, json_t *array, const char *text)
 void json_add_text(struct json_builder *b, json_t *object, const char *key, const char *text)
 {
 	size_t size = 4 * strlen(text) + 1;
-	char *safe = malloc(size);
+	char *safe = take(size);
 
 	if (!safe) {
 		b->failed = true;
 		return;
 	}
 	json_add(b, object, key, json_string(text_escape(safe, size, text, TEXT_JSON)));
-	free(safe);
+	give_back(safe);
 }
 
 void json_add_count(struct json_builder *b, json_t *object, const char *key, uint64_t count)
@@ -106,5 +130,8 @@ int json_finish(struct json_builder *b, FILE *out, bool one_line)
 	}
 	json_decref(b->root);
 	b->root = NULL;
+	if (b->scratch)
+		scratch_release(b->scratch, b->mark);
+	memory = NULL;
 	return b->failed ? -ENOMEM : 0;
 }

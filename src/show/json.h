@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/scratch.h"
 #include "show/metrics.h"
 
 /*
@@ -17,7 +18,15 @@
 struct json_builder {
 	json_t *root;
 	bool failed;
+	struct scratch *scratch; /* NULL: each value has memory of its own */
+	struct scratch_mark mark;
 };
+
+/*
+ * Begin an object whose memory, and jansson's for writing it, is of `scratch`, until it is finished: before another one is
+ * begun.
+ */
+void json_begin(struct json_builder *b, struct scratch *scratch);
 
 /* Each adds one member to `object`; NULL objects are allowed after a failure. */
 void json_add(struct json_builder *b, json_t *object, const char *key, json_t *value);

@@ -182,11 +182,12 @@ int show_rates_csv(FILE *out, const struct rates *rates, unsigned long row,
 int show_rates_json(FILE *out, const struct rates *rates, unsigned long row,
 		    const struct show_context *context)
 {
-	struct json_builder b = { .root = json_object() };
+	struct json_builder b;
 	struct row shown;
 	char time[64];
 
 	(void)row;
+	json_begin(&b, context->scratch);
 	json_add_text(&b, b.root, metrics[M_TIME].key,
 		      time_format(time, sizeof(time), &rates->time));
 	json_add_text(&b, b.root, metrics[M_DEVICE].key, rates->name);

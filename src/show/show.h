@@ -22,6 +22,7 @@ struct show_context {
 	bool threads;                    /* rows of threads too */
 	bool debug;                      /* what the figures are made from */
 	unsigned long rows_per_header;   /* of `stat` in text */
+	struct scratch *scratch;         /* likewise, for what a row needs; may be NULL */
 	const struct verdicts *verdicts; /* of the report's trainers */
 	const struct verdict
 		*waiting; /* of a row of `stat`: the trainer that waited longest; NULL: none */

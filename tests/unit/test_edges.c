@@ -2,8 +2,6 @@
 /* Who waited for whom between two samples. */
 #include "unit.h"
 
-#include <stdlib.h>
-
 #include "model/edges.h"
 
 static void add(struct sample *sample, uint32_t wakee, uint32_t waker, uint64_t ipc_ns,
@@ -35,12 +33,13 @@ static void test_between_two_samples(void **unused)
 	add(&to, 51, 30, 105, 20, 4);
 	add(&to, 51, 0, 50, 0, 1); /* new, by the kernel */
 	add(&to, 51, 40, 1300, 0, 4);
-	assert_int_equal(edges_between(&report.edges, &report.edge_count, &from, &to), 0);
+	assert_int_equal(
+		edges_between(&report.edges, &report.edge_count, &report.scratch, &from, &to), 0);
 
 	assert_int_equal(report.edge_count, 3);
-	assert_int_equal(report.edges[0].waker_tid, 40);
-	assert_int_equal(report.edges[0].ns[EDGE_IPC], 300);
-	assert_int_equal(report.edges[0].waits, 1);
+	assert_int_equal(report.edges[2].waker_tid, 40);
+	assert_int_equal(report.edges[2].ns[EDGE_IPC], 300);
+	assert_int_equal(report.edges[2].waits, 1);
 	assert_int_equal(report.edges[1].waker_tid, 30);
 	assert_int_equal(report.edges[1].waker_pid, 3);
 	assert_int_equal(report.edges[1].wakee_pid, 5);
@@ -48,10 +47,10 @@ static void test_between_two_samples(void **unused)
 	assert_int_equal(report.edges[1].ns[EDGE_LOCK], 20);
 	assert_int_equal(edge_blocked_ns(&report.edges[1]), 120);
 	assert_int_equal(report.edges[1].waits, 3);
-	assert_int_equal(report.edges[2].waker_tid, 0);
-	assert_int_equal(report.edges[2].waker_pid, 0);
-	assert_int_equal(edge_blocked_ns(&report.edges[2]), 50);
-	free(report.edges);
+	assert_int_equal(report.edges[0].waker_tid, 0);
+	assert_int_equal(report.edges[0].waker_pid, 0);
+	assert_int_equal(edge_blocked_ns(&report.edges[0]), 50);
+	scratch_free(&report.scratch);
 	sample_free(&from);
 	sample_free(&to);
 }
@@ -62,9 +61,10 @@ static void test_none(void **unused)
 	struct report report = { 0 };
 
 	(void)unused;
-	assert_int_equal(edges_between(&report.edges, &report.edge_count, &from, &to), 0);
+	assert_int_equal(
+		edges_between(&report.edges, &report.edge_count, &report.scratch, &from, &to), 0);
 	assert_int_equal(report.edge_count, 0);
-	free(report.edges);
+	scratch_free(&report.scratch);
 }
 
 int main(void)

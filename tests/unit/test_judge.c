@@ -9,6 +9,8 @@
 
 enum { TRAINER = 100, CPUS = 4 };
 
+static struct scratch scratch;
+
 /* With one trainer. */
 static void begin(struct built *b, double wall_s, double clock_s)
 {
@@ -28,7 +30,7 @@ static struct verdict judged(struct built *b)
 {
 	struct verdict v;
 
-	assert_int_equal(judge(&v, &b->loop, TRAINER, TRAINER, CPUS), 0);
+	assert_int_equal(judge(&v, &scratch, &b->loop, TRAINER, TRAINER, CPUS), 0);
 	return v;
 }
 
@@ -74,7 +76,6 @@ static void test_storage(void **unused)
 	assert_int_equal(v.producers[0].tid, 200);
 	assert_true(v.producers[0].critical);
 	assert_false(v.producers[1].critical);
-	verdict_free(&v);
 }
 
 /* Through a queue's feeder thread, which itself does nothing. */
@@ -96,7 +97,6 @@ static void test_behind_a_feeder(void **unused)
 	assert_int_equal(v.class, CLASS_CPU);
 	assert_int_equal(v.producer_count, 1);
 	assert_int_equal(v.producers[0].tid, 200);
-	verdict_free(&v);
 }
 
 static void test_not_input_bound(void **unused)
@@ -116,7 +116,6 @@ static void test_not_input_bound(void **unused)
 	v = judged(&b);
 	assert_int_equal(v.class, CLASS_NOT_INPUT_BOUND);
 	assert_float_equal(total(&v), 0, 1e-9);
-	verdict_free(&v);
 }
 
 /* It waits 9 of 20 s, the producers need 9 s, and the steps 11: nothing happens at the same time. */
@@ -134,7 +133,6 @@ static void test_in_turns(void **unused)
 	v = judged(&b);
 	assert_int_equal(v.class, CLASS_PIPELINE);
 	assert_true(v.overlap_lost > 0.9);
-	verdict_free(&v);
 }
 
 static void test_checkpoint(void **unused)
@@ -152,7 +150,6 @@ static void test_checkpoint(void **unused)
 	add_edge(&b, TRAINER, 200, 2);
 	v = judged(&b);
 	assert_int_equal(v.class, CLASS_CHECKPOINT);
-	verdict_free(&v);
 }
 
 static void test_no_single_cause(void **unused)
@@ -171,7 +168,6 @@ static void test_no_single_cause(void **unused)
 	v = judged(&b);
 	assert_int_equal(v.class, CLASS_MIXED);
 	assert_float_equal(v.blame_pct[CLASS_STORAGE], 50, 1e-6);
-	verdict_free(&v);
 }
 
 /*
@@ -200,11 +196,9 @@ static void test_own_compute(void **unused)
 	assert_float_equal(v.waited_s, 1, 1e-6);
 	assert_int_equal(v.producer_count, 2);
 	assert_int_equal(v.producers[0].tid, 200);
-	verdict_free(&v);
 	b.edges[0].ns[EDGE_IPC] = ns(14.5);
 	v = judged(&b);
 	assert_int_equal(v.class, CLASS_NOT_INPUT_BOUND);
-	verdict_free(&v);
 }
 
 /* Each reason for which there is no answer. */
@@ -223,19 +217,16 @@ static void test_unknown(void **unused)
 	v = judged(&b);
 	assert_int_equal(v.class, CLASS_UNKNOWN);
 	assert_int_equal(v.reason, REASON_SHORT);
-	verdict_free(&v);
 	/* Nobody is seen to end its waits. */
 	begin(&b, 20, 15);
 	spend(add(&b, TRAINER, TRAINER), LEDGER_IPC, 15, 15);
 	v = judged(&b);
 	assert_int_equal(v.class, CLASS_UNKNOWN);
 	assert_int_equal(v.reason, REASON_SHORT);
-	verdict_free(&v);
 	add_edge(&b, TRAINER, 0, 15);
 	v = judged(&b);
 	assert_int_equal(v.class, CLASS_UNKNOWN);
 	assert_int_equal(v.reason, REASON_NO_INPUT);
-	verdict_free(&v);
 	/* Threads of its own process read, and may compute its step: TensorFlow, whose function is not found. */
 	begin(&b, 20, 15);
 	spend(add(&b, TRAINER, TRAINER), LEDGER_LOCK, 15, 15);
@@ -245,13 +236,11 @@ static void test_unknown(void **unused)
 	v = judged(&b);
 	assert_int_equal(v.class, CLASS_UNKNOWN);
 	assert_int_equal(v.reason, REASON_NO_MARKER);
-	verdict_free(&v);
 	/* Of any other, they make its input. */
 	b.processes[0].frameworks = FRAMEWORK_PYTHON;
 	v = judged(&b);
 	assert_int_equal(v.class, CLASS_STORAGE);
 	assert_int_equal(v.input, INPUT_THREADS);
-	verdict_free(&v);
 	/* The loop is in another thread, and the first one waits for each of its steps. */
 	begin(&b, 20, 19);
 	spend(add(&b, TRAINER, TRAINER), LEDGER_LOCK, 19, 19);
@@ -264,7 +253,6 @@ static void test_unknown(void **unused)
 	v = judged(&b);
 	assert_int_equal(v.class, CLASS_UNKNOWN);
 	assert_int_equal(v.reason, REASON_SAME_PROCESS);
-	verdict_free(&v);
 	/* Most waits end by somebody else. */
 	begin(&b, 20, 15);
 	spend(add(&b, TRAINER, TRAINER), LEDGER_IPC, 15, 15);
@@ -274,12 +262,10 @@ static void test_unknown(void **unused)
 	v = judged(&b);
 	assert_int_equal(v.class, CLASS_UNKNOWN);
 	assert_int_equal(v.reason, REASON_UNCLEAR);
-	verdict_free(&v);
 	/* Nearly all by a process outside the job. */
 	add_edge(&b, TRAINER, 999, 2);
 	v = judged(&b);
 	assert_int_equal(v.class, CLASS_EXTERNAL);
-	verdict_free(&v);
 	/* By a worker that has it all from a process outside the job. */
 	begin(&b, 20, 15);
 	spend(add(&b, TRAINER, TRAINER), LEDGER_IPC, 15, 15);
@@ -291,7 +277,6 @@ static void test_unknown(void **unused)
 	v = judged(&b);
 	assert_int_equal(v.class, CLASS_EXTERNAL);
 	assert_int_equal(v.producer_count, 1);
-	verdict_free(&v);
 	/* Threads that share one interpreter with the trainer. */
 	begin(&b, 20, 15);
 	t = add(&b, TRAINER, TRAINER);
@@ -308,7 +293,6 @@ static void test_unknown(void **unused)
 	assert_int_equal(v.class, CLASS_LOCK);
 	assert_int_equal(v.reason, REASON_SAME_LOCK);
 	assert_false(v.share_known);
-	verdict_free(&v);
 }
 
 /* 2 s of start-up, in which it waits for somebody else; 12 s of the loop, of which the ends do not count; 3 s after it. */
@@ -380,9 +364,8 @@ static void test_thousands_of_threads(void **unused)
 						      .ns = { [EDGE_IPC] = ns(14) },
 						      .waits = 100 };
 	}
-	assert_int_equal(judge(&v, &loop, TRAINER, TRAINER, CPUS), 0);
+	assert_int_equal(judge(&v, &scratch, &loop, TRAINER, TRAINER, CPUS), 0);
 	assert_true(v.producer_count >= MANY - 10);
-	verdict_free(&v);
 	free(loop.threads);
 	free(loop.edges);
 	free(loop.processes);
@@ -413,7 +396,6 @@ static void test_lock(void **unused)
 	assert_int_equal(v.class, CLASS_LOCK);
 	assert_float_equal(v.blame_pct[CLASS_LOCK], 75, 1e-6);
 	assert_float_equal(v.blame_pct[CLASS_STORAGE], 25, 1e-6);
-	verdict_free(&v);
 }
 
 /* One thread reads 12 of 20 s and steps in the rest; no one else does anything. */
@@ -435,7 +417,6 @@ static void test_own_reads(void **unused)
 	assert_int_equal(v.input, INPUT_OWN);
 	assert_float_equal(v.input_bound_pct, 60, 1e-6);
 	assert_float_equal(v.blame_pct[CLASS_STORAGE], 100, 1e-6);
-	verdict_free(&v);
 	/* It reads little, and what it computes may be for its input or its step. */
 	t->all.ns[LEDGER_STORAGE_READ] = ns(0.5);
 	t->all.ns[LEDGER_STORAGE_META] = 0;
@@ -443,7 +424,6 @@ static void test_own_reads(void **unused)
 	assert_int_equal(v.class, CLASS_UNKNOWN);
 	assert_int_equal(v.reason, REASON_OWN_CPU);
 	assert_false(v.share_known);
-	verdict_free(&v);
 }
 
 /* A child writes what it is handed, and is always behind: the trainer waits for it, but for no input. */
@@ -466,13 +446,11 @@ static void test_a_child_that_takes(void **unused)
 	assert_int_equal(v.class, CLASS_UNKNOWN);
 	assert_int_equal(v.reason, REASON_OWN_CPU);
 	assert_float_equal(v.waited_s, 0, 1e-6);
-	verdict_free(&v);
 	/* And one that makes input, of which there is enough. */
 	spend(add(&b, 300, 300), LEDGER_LOCK, 18, 10);
 	add_edge_of(&b, EDGE_LOCK, 300, TRAINER, 18);
 	v = judged(&b);
 	assert_int_equal(v.class, CLASS_NOT_INPUT_BOUND);
-	verdict_free(&v);
 }
 
 /* Two generations of a worker that is replaced: together they worked all the time. */
@@ -497,7 +475,6 @@ static void test_replaced(void **unused)
 	assert_true(v.blame_pct[CLASS_STORAGE] > 95);
 	assert_int_equal(v.workers, 2);
 	assert_int_equal(v.replaced, 1);
-	verdict_free(&v);
 }
 
 /*
@@ -528,7 +505,6 @@ static void test_marked(void **unused)
 	assert_float_equal(v.input_bound_pct, 30, 1e-6);
 	assert_float_equal(v.blame_pct[CLASS_STORAGE], 100, 1e-6);
 	assert_int_equal(v.producer_count, 2);
-	verdict_free(&v);
 }
 
 int main(void)

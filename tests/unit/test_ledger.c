@@ -13,6 +13,8 @@
 
 enum { JOB_OWNER = OWNER_FIRST, SECOND_OWNER };
 
+static struct scratch scratch;
+
 static struct owner *add_owner(struct sample *sample, uint64_t start_boot_ns)
 {
 	struct owner_sample *o = sample_add_owner(sample);
@@ -91,13 +93,13 @@ static void test_by_owner(void **unused)
 	add_thread(&to, JOB_OWNER, 7, 300)->ns[LEDGER_SLEEP] = 9;
 	add_thread(&to, JOB_OWNER, 7, 0)->life = THREAD_FREE;
 
-	ledgers = ledger_by_owner(&from, &to, LEDGER_ALL);
+	ledgers = ledger_by_owner(&scratch, &from, &to, LEDGER_ALL);
 	assert_non_null(ledgers);
 	assert_int_equal(ledgers[JOB_OWNER].ns[LEDGER_IPC], 20);
 	assert_int_equal(ledgers[JOB_OWNER].ns[LEDGER_CPU], 10);
 	assert_int_equal(ledgers[JOB_OWNER].ns[LEDGER_SLEEP], 9);
 	assert_int_equal(ledger_wall_ns(&ledgers[OWNER_EXITED]), 0);
-	free(ledgers);
+	scratch_free(&scratch);
 	ledger_of_thread(&one, &from, &to, 0, LEDGER_ALL);
 	assert_int_equal(ledger_wall_ns(&one), 20);
 	ledger_of_thread(&one, &from, &to, 1, LEDGER_ALL);
@@ -119,11 +121,11 @@ static void test_of_an_exited_process(void **unused)
 	o = add_owners(&to, 8);
 	o->ended_ns[LEDGER_LOCK] = 3;
 	to.owners[OWNER_EXITED].owner.ended_ns[LEDGER_LOCK] = 1000 + 100 + 40;
-	ledgers = ledger_by_owner(&from, &to, LEDGER_ALL);
+	ledgers = ledger_by_owner(&scratch, &from, &to, LEDGER_ALL);
 	assert_non_null(ledgers);
 	assert_int_equal(ledgers[JOB_OWNER].ns[LEDGER_LOCK], 3);
 	assert_int_equal(ledgers[OWNER_EXITED].ns[LEDGER_LOCK], 40);
-	free(ledgers);
+	scratch_free(&scratch);
 	sample_free(&from);
 	sample_free(&to);
 }
@@ -139,10 +141,10 @@ static void test_never_below_zero(void **unused)
 	add_owners(&to, 7);
 	add_thread(&from, JOB_OWNER, 7, 100)->ns[LEDGER_IPC] = 50;
 	add_thread(&to, JOB_OWNER, 7, 100)->ns[LEDGER_IPC] = 48;
-	ledgers = ledger_by_owner(&from, &to, LEDGER_ALL);
+	ledgers = ledger_by_owner(&scratch, &from, &to, LEDGER_ALL);
 	assert_non_null(ledgers);
 	assert_int_equal(ledger_wall_ns(&ledgers[JOB_OWNER]), 0);
-	free(ledgers);
+	scratch_free(&scratch);
 	sample_free(&from);
 	sample_free(&to);
 }

@@ -238,6 +238,7 @@ static void test_rates(void **unused)
 	struct sample from = { .mono_ns = 0 }, to = { .mono_ns = 2ULL * NS_PER_S };
 	struct totals before = { .count = 0 }, now = { .count = 0 };
 	struct io_row *row;
+	struct scratch scratch = { 0 };
 	struct rates rates;
 
 	(void)unused;
@@ -252,7 +253,7 @@ static void test_rates(void **unused)
 	assert_int_equal(totals_build(&before, &from, false), 0);
 	assert_int_equal(totals_build(&now, &to, false), 0);
 
-	assert_int_equal(rates_build(&rates, 0, &from, &before, &to, &now), 0);
+	assert_int_equal(rates_build(&rates, &scratch, 0, &from, &before, &to, &now), 0);
 	assert_string_equal(rates.name, "total");
 	assert_true(rates.read_mb_s == 3);
 	assert_true(rates.write_mb_s == 0);
@@ -262,10 +263,10 @@ static void test_rates(void **unused)
 
 	/* Everybody's, and a device without any. */
 	assert_int_equal(totals_build(&now, &to, true), 0);
-	assert_int_equal(rates_build(&rates, DISK, &from, &before, &to, &now), 0);
+	assert_int_equal(rates_build(&rates, &scratch, DISK, &from, &before, &to, &now), 0);
 	assert_string_equal(rates.name, "disk8");
 	assert_true(rates.write_mb_s == 1);
-	assert_int_equal(rates_build(&rates, OTHER_DISK, &from, &before, &to, &now), 0);
+	assert_int_equal(rates_build(&rates, &scratch, OTHER_DISK, &from, &before, &to, &now), 0);
 	assert_true(rates.read_mb_s == 0 && !rates.read.known && !rates.busy_known);
 	totals_free(&before);
 	totals_free(&now);
@@ -280,6 +281,7 @@ static void test_stack_counts_once(void **unused)
 	struct totals before = { 0 }, now = { 0 };
 	struct owner_sample *loop;
 	struct report report;
+	struct scratch scratch = { 0 };
 	struct rates rates;
 
 	(void)unused;
@@ -315,9 +317,9 @@ static void test_stack_counts_once(void **unused)
 
 	assert_int_equal(totals_build(&before, &from, true), 0);
 	assert_int_equal(totals_build(&now, &to, true), 0);
-	assert_int_equal(rates_build(&rates, 0, &from, &before, &to, &now), 0);
+	assert_int_equal(rates_build(&rates, &scratch, 0, &from, &before, &to, &now), 0);
 	assert_true(rates.read_mb_s == 0.001);
-	assert_int_equal(rates_build(&rates, DISK, &from, &before, &to, &now), 0);
+	assert_int_equal(rates_build(&rates, &scratch, DISK, &from, &before, &to, &now), 0);
 	assert_true(rates.read_mb_s == 0.0015);
 	totals_free(&before);
 	totals_free(&now);

@@ -20,6 +20,7 @@ enum { DISK = 2000 << 20, OTHER_DISK = 2001 << 20, PARTITION = DISK + 1, JOB_OWN
 struct built {
 	struct sample from, to;
 	struct totals before, now;
+	struct scratch scratch;
 	struct rates rates;
 	char *text;
 	size_t size;
@@ -87,6 +88,7 @@ static void end(struct built *b)
 	sample_free(&b->to);
 	totals_free(&b->before);
 	totals_free(&b->now);
+	scratch_free(&b->scratch);
 	free(b->text);
 }
 
@@ -94,7 +96,9 @@ static void rate(struct built *b, uint32_t device, bool everybody)
 {
 	assert_int_equal(totals_build(&b->before, &b->from, everybody), 0);
 	assert_int_equal(totals_build(&b->now, &b->to, everybody), 0);
-	assert_int_equal(rates_build(&b->rates, device, &b->from, &b->before, &b->to, &b->now), 0);
+	assert_int_equal(
+		rates_build(&b->rates, &b->scratch, device, &b->from, &b->before, &b->to, &b->now),
+		0);
 }
 
 static void test_disk(void **unused)

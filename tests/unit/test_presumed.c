@@ -466,6 +466,7 @@ static void test_named_trainer(void **unused)
 static void test_counted(void **unused)
 {
 	struct verdicts verdicts;
+	struct scratch scratch = { 0 };
 	struct presumed *presumed;
 	struct loop view;
 	struct built b;
@@ -475,12 +476,10 @@ static void test_counted(void **unused)
 	b.loop.looks = 0;
 	add_trainer(&b, LEDGER_IPC, 0.8);
 	add_reader(&b, WORKER, TRAINER);
-	assert_int_equal(presumed_find(&presumed, &b.loop, 0), 0);
+	assert_int_equal(presumed_find(&presumed, &scratch, &b.loop, 0), 0);
 	assert_int_equal(presumed_view(&view, &b.loop, presumed), 0);
 	assert_ptr_equal(view.edges, b.loop.edges);
 	assert_int_equal(view.edge_count, 0);
-	presumed_view_free(&view, presumed);
-	presumed_free(presumed);
 	add_edge(&b, TRAINER, WORKER, 0.8);
 	verdicts = judged(&b, 0);
 	assert_int_equal(verdicts.count, 1);
@@ -488,6 +487,7 @@ static void test_counted(void **unused)
 	assert_int_equal(verdicts.list[0].confidence, CONFIDENCE_HIGH);
 	assert_int_equal(verdicts.list[0].looks, 0);
 	verdicts_free(&verdicts);
+	scratch_free(&scratch);
 }
 
 static struct verdict rated(double input_bound_pct, double storage_pct, uint64_t looks)

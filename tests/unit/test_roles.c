@@ -7,11 +7,13 @@
 
 enum { SHELL = 10, TRAINER = 100, SERVER = 150 };
 
+static struct scratch scratch;
+
 static struct roles found(struct built *b, pid_t trainer)
 {
-	struct roles roles;
+	struct roles roles = { 0 };
 
-	assert_int_equal(roles_find(&roles, &b->loop, trainer), 0);
+	assert_int_equal(roles_find(&roles, &scratch, &b->loop, trainer), 0);
 	return roles;
 }
 
