@@ -153,7 +153,7 @@ static __always_inline bool is_started(struct request *rq, u32 index)
 }
 
 /* Q: the request has its first bio and its tag, and `current` is who submits it. */
-TRACE_TWICE("block_io_start", block_start, struct request *rq)
+TRACE_THRICE("block_io_start", block_start, struct request *rq)
 {
 	u32 bytes = rq->__data_len;
 	u32 disk = device_of(rq->q->disk);
@@ -203,7 +203,7 @@ static __always_inline int bio_enter(struct bio *bio, u64 q_ns)
 }
 
 /* Q without block_io_start: the request is not known yet, its bio stands for it until D. */
-TRACE_TWICE("block_getrq", block_start_bio, struct bio *bio)
+TRACE_THRICE("block_getrq", block_start_bio, struct bio *bio)
 {
 	u64 address = (u64)bio;
 
@@ -305,7 +305,7 @@ static __always_inline void issue_by_bio(struct request *rq, u32 index)
 }
 
 /* D: given to the driver. After a requeue it comes again, and the last one counts. */
-TRACE_TWICE("block_rq_issue", block_issue, struct request *rq)
+TRACE_THRICE("block_rq_issue", block_issue, struct request *rq)
 {
 	u32 index = inflight_index(rq, device_of(rq->q->disk));
 	struct inflight *e;
@@ -493,7 +493,7 @@ __noinline int end_upper_bios(u64 request, bool error, u32 bytes)
  * C: some or all of the request is done. Bytes count as they complete, also failed ones, as diskstats
  * has it; the request ends when nothing is left.
  */
-TRACE_TWICE("block_rq_complete", block_complete, struct request *rq, int error, unsigned int bytes)
+TRACE_THRICE("block_rq_complete", block_complete, struct request *rq, int error, unsigned int bytes)
 {
 	u32 disk = device_of(rq->q->disk);
 	u32 place = inflight_index(rq, disk);

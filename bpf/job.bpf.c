@@ -492,7 +492,7 @@ TRACE_TWICE("sched_process_exec", job_exec, struct task_struct *t)
 }
 
 /* Its last thread, which under -a need not be one that did I/O. */
-TRACE_TWICE("sched_process_exit", job_exit, struct task_struct *t)
+TRACE_THRICE("sched_process_exit", job_exit, struct task_struct *t)
 {
 	u64 leader = (u64)BPF_CORE_READ(t, group_leader);
 
