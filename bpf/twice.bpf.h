@@ -6,8 +6,8 @@
  * __DECLARE_TRACE() use of __DO_TRACE_CALL() with SRCU-fast", v7.0) a task may be preempted inside a
  * program, and until it goes on, a whole time slice perhaps, the program sees nothing of what other tasks do on
  * that CPU. The second program is attached behind the first, and does the work that was not done. With more
- * than two tasks on a CPU, two may be preempted at the same time, one in each: what every request passes has a
- * third program. One preempted in each of them is what remains; what of a request was missed so is counted.
+ * than two tasks on a CPU, two may be preempted at the same time, one in each: what every request and every process passes has
+ * a third program. One preempted in each of them is what remains; what of a request was missed so is counted.
  *
  * The programs must not tell by being inside whether another one is needed: a task is preempted as well after
  * the kernel's own mark and before any that a program sets. So the first notes what it has done, and the next one does

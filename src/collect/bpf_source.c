@@ -394,8 +394,8 @@ static int adopt(struct bpf_source *source, struct fault *fault)
 }
 
 /*
- * A process that joined the job while the kernel ran neither the first program nor the second (bpf/twice.bpf.h) is
- * not known, nor are its children.
+ * A process that joined the job while the kernel ran none of the programs (bpf/twice.bpf.h) is not known, nor are its
+ * children.
  */
 static int adopt_skipped(struct bpf_source *source, struct fault *fault)
 {
@@ -404,7 +404,7 @@ static int adopt_skipped(struct bpf_source *source, struct fault *fault)
 
 	if (!skel->rodata->config_preemptible || !skel->links.job_adopt)
 		return 0;
-	skipped = skipped_runs(skel->progs.job_fork_again) +
+	skipped = skipped_runs(skel->progs.job_fork_third) +
 		  skipped_runs(skel->progs.job_exec_again) +
 		  skipped_runs(skel->progs.job_cgroup_attach_again);
 	if (skipped == source->skipped)
@@ -499,7 +499,7 @@ static int attach_all(struct bpf_source *source, struct fault *fault)
 	const struct group job[] = {
 		TRIPLE(skel, job_exit),
 		PAIR(skel, job_exec),
-		PAIR(skel, job_fork),
+		TRIPLE(skel, job_fork),
 		PAIR(skel, job_cgroup_attach),
 	};
 	const struct group block[] = {

@@ -4,6 +4,10 @@
 While one is away the kernel does not run the program for the others on its processor. Next to nothing may be missed so, and
 what is missed must be told.
 """
+import os
+
+import pytest
+
 import helpers
 from fio import Fio
 
@@ -14,6 +18,28 @@ RUNS = 4
 # None as a rule; but where two are preempted, the rest of a time slice is missed. With two programs 0.1 % is, and where the
 # second one does not step in each time, 1.0 to 1.6 %.
 MOST_MISSED = 0.0025
+
+# Where the second program does not step in each time, of 2,400 processes 3 to 308 were not seen (with one all its children),
+# and the ends of up to 5; with two programs, 1 of 9,600 was not.
+FORKS = 200
+PARENTS = 8
+MOST_MISSED_PROCESSES = 2
+# Parents that fork at the same time, one child after another.
+STORM = f"""
+import os
+parents = []
+for _ in range({PARENTS}):
+    parents.append(os.fork())
+    if parents[-1] == 0:
+        for _ in range({FORKS}):
+            pid = os.fork()
+            if pid == 0:
+                os._exit(0)
+            os.waitpid(pid, 0)
+        os._exit(0)
+for pid in parents:
+    os.waitpid(pid, 0)
+"""
 
 
 def missed_of(report, device, fio, before):
@@ -48,3 +74,13 @@ def test_tasks_that_are_preempted(whystall, null_devices, tmp_path):
         more = missed_of(report, device, fio, before)
         requests, missed = requests + more[0], missed + more[1]
     assert missed <= MOST_MISSED * requests, f"{missed} of {requests} requests"
+
+
+def test_processes_that_are_preempted(whystall):
+    if not os.environ.get("WHYSTALL_VM"):
+        pytest.skip("a storm of forks: in the virtual machine only")
+    report = whystall.report("--", "/usr/bin/python3", "-c", STORM)
+    whole = [row for row in report.rows() if row["pid"] and row["end_s"] is not None]
+    expected = 1 + PARENTS + PARENTS * FORKS
+    assert expected - MOST_MISSED_PROCESSES <= len(whole) <= expected
+    assert report.nothing_lost(), report.loss
