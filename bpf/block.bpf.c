@@ -203,7 +203,7 @@ static __always_inline int bio_enter(struct bio *bio, u64 q_ns)
 }
 
 /* Q without block_io_start: the request is not known yet, its bio stands for it until D. */
-TRACE_THRICE("block_getrq", block_start_bio, struct bio *bio)
+TRACE_TWICE("block_getrq", block_start_bio, struct bio *bio)
 {
 	u64 address = (u64)bio;
 

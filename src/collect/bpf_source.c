@@ -507,7 +507,7 @@ static int attach_all(struct bpf_source *source, struct fault *fault)
 		TRIPLE(skel, block_complete), TRIPLE(skel, block_issue),
 		PAIR(skel, block_requeue),    PAIR(skel, block_request_merge),
 	};
-	const struct group starts[] = { TRIPLE(skel, block_start), TRIPLE(skel, block_start_bio) };
+	const struct group starts[] = { TRIPLE(skel, block_start), PAIR(skel, block_start_bio) };
 	int err;
 
 	err = attach_ledger(skel, fault);
