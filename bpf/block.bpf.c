@@ -165,7 +165,7 @@ static __always_inline bool is_started(struct request *rq, u32 index)
 }
 
 /* Q: the request has its first bio and its tag, and `current` is who submits it. */
-TRACE_TWICE("block_io_start", block_start, struct request *rq)
+TRACE_THRICE("block_io_start", block_start, struct request *rq)
 {
 	u32 bytes = rq->__data_len;
 	u32 disk = device_of(rq->q->disk);
@@ -317,7 +317,7 @@ static __always_inline void issue_by_bio(struct request *rq, u32 index)
 }
 
 /* D: given to the driver. After a requeue it comes again, and the last one counts. */
-TRACE_TWICE("block_rq_issue", block_issue, struct request *rq)
+TRACE_THRICE("block_rq_issue", block_issue, struct request *rq)
 {
 	u32 index = inflight_index(rq, device_of(rq->q->disk));
 	struct inflight *e;
@@ -505,7 +505,7 @@ __noinline int end_upper_bios(u64 request, bool error, u32 bytes)
  * C: some or all of the request is done. Bytes count as they complete, also failed ones, as diskstats
  * has it; the request ends when nothing is left.
  */
-TRACE_TWICE("block_rq_complete", block_complete, struct request *rq, int error, unsigned int bytes)
+TRACE_THRICE("block_rq_complete", block_complete, struct request *rq, int error, unsigned int bytes)
 {
 	u32 disk = device_of(rq->q->disk);
 	u32 place = inflight_index(rq, disk);

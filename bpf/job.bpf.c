@@ -417,7 +417,7 @@ static __always_inline u32 owner_fork(struct task_struct *child, u32 parent)
  * A new task, not yet running, made by `current`. Unlike sched_process_fork this tracepoint is passed
  * by io_uring's workers too, which belong to the process that they work for.
  */
-TRACE_TWICE("task_newtask", job_fork, struct task_struct *child)
+TRACE_THRICE("task_newtask", job_fork, struct task_struct *child)
 {
 	struct task_struct *parent = bpf_get_current_task_btf();
 	struct task *task = bpf_task_storage_get(&tasks, parent, NULL, 0);
@@ -492,7 +492,7 @@ TRACE_TWICE("sched_process_exec", job_exec, struct task_struct *t)
 }
 
 /* Its last thread, which under -a need not be one that did I/O. */
-TRACE_TWICE("sched_process_exit", job_exit, struct task_struct *t)
+TRACE_THRICE("sched_process_exit", job_exit, struct task_struct *t)
 {
 	u64 leader = (u64)BPF_CORE_READ(t, group_leader);
 

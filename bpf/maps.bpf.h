@@ -293,7 +293,7 @@ struct {
 	__type(value, struct inode_user);
 } MAP_LINKAGE inode_writers SEC(".maps");
 
-/* Tasks inside each program of twice.bpf.h, on each CPU. */
+/* Which event each program of twice.bpf.h has done, on each CPU. */
 enum twice {
 	TWICE_block_start,
 	TWICE_block_start_bio,
@@ -319,7 +319,7 @@ struct {
 	__uint(max_entries, TWICE_PROGRAMS);
 	__type(key, u32); /* enum twice */
 	__type(value, u64);
-} MAP_LINKAGE programs_inside SEC(".maps");
+} MAP_LINKAGE programs_done SEC(".maps");
 
 /* Global state; all of it is mapped into user space. */
 extern struct loss loss;

@@ -16,6 +16,7 @@
 #include "collect/diskstats.h"
 #include "collect/markers.h"
 #include "collect/procfs.h"
+#include "collect/skipped.h"
 #include "whystall.skel.h"
 
 /* So many requests in flight are looked at in one call; the rest comes with the next. */
@@ -247,14 +248,11 @@ static int read_owners_and_threads(struct bpf_maps *maps, struct sample *sample)
 static uint64_t missed_starts(const struct bpf_maps *maps)
 {
 	const struct whystall_bpf *skel = maps->skel;
-	int fd = bpf_program__fd(skel->rodata->config_preemptible ? skel->progs.upper_start_again :
-								    skel->progs.upper_start);
-	struct bpf_prog_info info = { 0 };
-	__u32 size = sizeof(info);
 
-	if (!skel->bss->upper_attached || bpf_obj_get_info_by_fd(fd, &info, &size) != 0)
+	if (!skel->bss->upper_attached)
 		return 0;
-	return info.recursion_misses;
+	return skipped_runs(skel->rodata->config_preemptible ? skel->progs.upper_start_again :
+							       skel->progs.upper_start);
 }
 
 static int read_concurrency(struct bpf_maps *maps, struct sample *sample)

@@ -129,8 +129,9 @@ static int begin(struct bpf_parts *parts, enum bpf_part part, struct loading *lo
 		return err;
 	loading->part = object;
 	loading->has_thread = !here && pthread_create(&loading->thread, NULL, load, loading) == 0;
-	if (!loading->has_thread)
-		load(loading);
+	if (loading->has_thread)
+		return 0;
+	load(loading);
 	return loading->err;
 }
 

@@ -23,6 +23,7 @@
 #include "collect/gpu.h"
 #include "collect/markers.h"
 #include "collect/procfs.h"
+#include "collect/skipped.h"
 #include "collect/upper.h"
 #include "whystall.skel.h"
 
@@ -41,6 +42,7 @@ struct bpf_source {
 	bool follows_upper; /* devices without requests of their own, once there is one */
 	struct upper_watch upper;
 	__u32 membership_epoch; /* when threads were last looked for */
+	uint64_t skipped;       /* see adopt_skipped() */
 	struct bpf_link
 		*merge_links[MERGES][2]; /* of each tracepoint: the first and the second program */
 	struct ring_buffer *joined;
@@ -149,20 +151,19 @@ static int size_tables(struct whystall_bpf *skel, const struct bpf_source_option
 	return 0;
 }
 
-/* The second programs (NAME_again) of those that are loaded, see bpf/twice.bpf.h. */
-static void load_again(struct whystall_bpf *skel)
+/* The further programs (NAME_again, NAME_third) of those that are loaded, see bpf/twice.bpf.h. */
+static void load_further(struct whystall_bpf *skel, const char *suffix)
 {
-	static const char suffix[] = "_again";
 	struct bpf_program *program;
 	char name[64];
 
 	bpf_object__for_each_program(program, skel->obj) {
-		struct bpf_program *again;
+		struct bpf_program *further;
 
 		snprintf(name, sizeof(name), "%s%s", bpf_program__name(program), suffix);
-		again = bpf_object__find_program_by_name(skel->obj, name);
-		if (again)
-			bpf_program__set_autoload(again, bpf_program__autoload(program));
+		further = bpf_object__find_program_by_name(skel->obj, name);
+		if (further)
+			bpf_program__set_autoload(further, bpf_program__autoload(program));
 	}
 }
 
@@ -232,8 +233,10 @@ static int configure(struct whystall_bpf *skel, const struct bpf_source_options 
 	bpf_program__set_autoload(skel->progs.job_adopt, !target->all);
 	configure_ledger(skel, options, features);
 	skel->rodata->config_preemptible = features->preemptible;
-	if (features->preemptible)
-		load_again(skel);
+	if (features->preemptible) {
+		load_further(skel, "_again");
+		load_further(skel, "_third");
+	}
 	return size_tables(skel, options, fault);
 }
 
@@ -283,28 +286,37 @@ static int attach(struct bpf_program *program, struct bpf_link **link, struct fa
 	return load_fault(fault, -errno, what);
 }
 
-/* A program of bpf/twice.bpf.h, and the second one that must come after it. */
-struct pair {
-	struct bpf_program *first, *again;
-	struct bpf_link **first_link, **again_link;
+/* A program of bpf/twice.bpf.h, and those that must come after it. */
+struct group {
+	struct bpf_program *programs[3];
+	struct bpf_link **links[3];
 };
 
-#define PAIR(skel, name)                                                             \
-	{                                                                            \
-		(skel)->progs.name, (skel)->progs.name##_again, &(skel)->links.name, \
-			&(skel)->links.name##_again                                  \
+#define PAIR(skel, name)                                                       \
+	{                                                                      \
+		{ (skel)->progs.name, (skel)->progs.name##_again, NULL },      \
+		{                                                              \
+			&(skel)->links.name, &(skel)->links.name##_again, NULL \
+		}                                                              \
+	}
+
+#define TRIPLE(skel, name)                                                                      \
+	{                                                                                       \
+		{ (skel)->progs.name, (skel)->progs.name##_again, (skel)->progs.name##_third }, \
+		{                                                                               \
+			&(skel)->links.name, &(skel)->links.name##_again,                       \
+				&(skel)->links.name##_third                                     \
+		}                                                                               \
 	}
 
 /* The kernel calls the programs on one tracepoint in the order of their attaching. */
-static int attach_pairs(const struct pair *pairs, size_t count, struct fault *fault)
+static int attach_groups(const struct group *groups, size_t count, struct fault *fault)
 {
 	int err = 0;
 
-	for (size_t i = 0; !err && i < count; i++) {
-		err = attach(pairs[i].first, pairs[i].first_link, fault);
-		if (!err)
-			err = attach(pairs[i].again, pairs[i].again_link, fault);
-	}
+	for (size_t i = 0; !err && i < count; i++)
+		for (int n = 0; !err && n < 3 && groups[i].programs[n]; n++)
+			err = attach(groups[i].programs[n], groups[i].links[n], fault);
 	return err;
 }
 
@@ -361,23 +373,49 @@ static int adopt_round(struct bpf_source *source, struct fault *fault)
 	return err ? load_fault(fault, err, "list processes by BPF iterator") : 0;
 }
 
-/* Run it until a round finds no further member of the job. */
-static int adopt(struct bpf_source *source, struct fault *fault)
+/* Until a round finds no further member of the job. */
+static int adopt_rounds(struct bpf_source *source, struct fault *fault)
 {
-	struct whystall_bpf *skel = source->skel;
+	const struct whystall_bpf *skel = source->skel;
 	__u64 before;
 	int err;
 
-	if (!bpf_program__autoload(skel->progs.job_adopt))
-		return 0;
-	err = attach(skel->progs.job_adopt, &skel->links.job_adopt, fault);
-	if (err)
-		return err;
 	do {
 		before = skel->bss->adopted;
 		err = adopt_round(source, fault);
 	} while (!err && skel->bss->adopted != before);
 	return err;
+}
+
+static int adopt(struct bpf_source *source, struct fault *fault)
+{
+	struct whystall_bpf *skel = source->skel;
+	int err;
+
+	if (!bpf_program__autoload(skel->progs.job_adopt))
+		return 0;
+	err = attach(skel->progs.job_adopt, &skel->links.job_adopt, fault);
+	return err ? err : adopt_rounds(source, fault);
+}
+
+/*
+ * A process that joined the job while the kernel ran none of the programs (bpf/twice.bpf.h) is not known, nor are its
+ * children.
+ */
+static int adopt_skipped(struct bpf_source *source, struct fault *fault)
+{
+	const struct whystall_bpf *skel = source->skel;
+	uint64_t skipped;
+
+	if (!skel->rodata->config_preemptible || !skel->links.job_adopt)
+		return 0;
+	skipped = skipped_runs(skel->progs.job_fork_third) +
+		  skipped_runs(skel->progs.job_exec_again) +
+		  skipped_runs(skel->progs.job_cgroup_attach_again);
+	if (skipped == source->skipped)
+		return 0;
+	source->skipped = skipped;
+	return adopt_rounds(source, fault);
 }
 
 /* Processes have joined the job by their control group: find the threads that they have. */
@@ -430,9 +468,9 @@ static bool needs_upper(struct bpf_source *source)
 
 static int attach_loaded_upper(struct whystall_bpf *skel, struct fault *fault)
 {
-	const struct pair upper[] = { PAIR(skel, upper_complete), PAIR(skel, upper_start) };
+	const struct group upper[] = { PAIR(skel, upper_complete), PAIR(skel, upper_start) };
 
-	return attach_pairs(upper, sizeof(upper) / sizeof(upper[0]), fault);
+	return attach_groups(upper, sizeof(upper) / sizeof(upper[0]), fault);
 }
 
 /*
@@ -460,8 +498,8 @@ static int attach_upper(struct bpf_source *source, struct fault *fault)
 /* The switch last: a thread that is seen to fall asleep must be seen to wake. */
 static int attach_ledger(struct whystall_bpf *skel, struct fault *fault)
 {
-	const struct pair faults[] = { PAIR(skel, page_faulted) };
-	int err = attach_pairs(faults, 1, fault);
+	const struct group faults[] = { PAIR(skel, page_faulted) };
+	int err = attach_groups(faults, 1, fault);
 
 	if (!err)
 		err = attach(skel->progs.ledger_waking, &skel->links.ledger_waking, fault);
@@ -478,31 +516,32 @@ static int attach_ledger(struct whystall_bpf *skel, struct fault *fault)
 static int attach_all(struct bpf_source *source, struct fault *fault)
 {
 	struct whystall_bpf *skel = source->skel;
-	const struct pair job[] = {
-		PAIR(skel, job_exit),
+	const struct group job[] = {
+		TRIPLE(skel, job_exit),
 		PAIR(skel, job_exec),
-		PAIR(skel, job_fork),
+		TRIPLE(skel, job_fork),
 		PAIR(skel, job_cgroup_attach),
 	};
-	const struct pair block[] = {
-		PAIR(skel, page_added),  PAIR(skel, page_dirtied),  PAIR(skel, block_complete),
-		PAIR(skel, block_issue), PAIR(skel, block_requeue), PAIR(skel, block_request_merge),
+	const struct group block[] = {
+		PAIR(skel, page_added),       PAIR(skel, page_dirtied),
+		TRIPLE(skel, block_complete), TRIPLE(skel, block_issue),
+		PAIR(skel, block_requeue),    PAIR(skel, block_request_merge),
 	};
-	const struct pair starts[] = { PAIR(skel, block_start), PAIR(skel, block_start_bio) };
+	const struct group starts[] = { TRIPLE(skel, block_start), PAIR(skel, block_start_bio) };
 	int err;
 
 	err = attach_ledger(skel, fault);
 	if (!err)
-		err = attach_pairs(job, sizeof(job) / sizeof(job[0]), fault);
+		err = attach_groups(job, sizeof(job) / sizeof(job[0]), fault);
 	if (!err)
 		err = adopt(source, fault);
 	skel->bss->attaching = false;
 	if (!err)
-		err = attach_pairs(block, sizeof(block) / sizeof(block[0]), fault);
+		err = attach_groups(block, sizeof(block) / sizeof(block[0]), fault);
 	if (!err)
 		err = attach_merges(source, fault);
 	if (!err)
-		err = attach_pairs(starts, sizeof(starts) / sizeof(starts[0]), fault);
+		err = attach_groups(starts, sizeof(starts) / sizeof(starts[0]), fault);
 	return err ? err : attach_upper(source, fault);
 }
 
@@ -672,6 +711,8 @@ int bpf_source_tidy(struct bpf_source *source, struct fault *fault)
 
 	if (!err)
 		err = adopt_joined(source, fault);
+	if (!err)
+		err = adopt_skipped(source, fault);
 	if (!err)
 		err = bpf_maps_tidy(&source->maps, fault);
 	if (!err && source->markers && markers_look(source->markers, &source->maps) != 0)

@@ -140,6 +140,21 @@ class BlockDevice:
         return self
 
 
+@pytest.fixture
+def null_devices(traceable, cleanup):
+    """Loads null_blk with two devices of so many queues."""
+    def load(**parameters):
+        if not os.environ.get("WHYSTALL_VM"):
+            pytest.skip("loads a module: in the virtual machine only")
+        given = {"nr_devices": 2, "gb": 1, "queue_mode": 2, "submit_queues": 4, "hw_queue_depth": 128,
+                 "completion_nsec": 50000, **parameters}
+        subprocess.run(["modprobe", "null_blk", *(f"{key}={value}" for key, value in given.items())],
+                       check=True)
+        cleanup.callback(subprocess.run, ["modprobe", "-r", "null_blk"], check=True)
+        return [BlockDevice(name, f"/dev/{name}", cleanup) for name in ("nullb0", "nullb1")]
+    return load
+
+
 def loop_attach(cleanup, file, *options):
     found = subprocess.run(["losetup", "-f", "--show", *options, str(file)], check=False,
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

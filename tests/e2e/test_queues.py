@@ -6,41 +6,24 @@ Counters without atomic adds, or slots in flight that two requests share, fall s
 """
 import collections
 import os
-import subprocess
 
 import pytest
 
 import helpers
-from conftest import BlockDevice
 from fio import Fio
 from test_bytes import devices_are_diskstats, per_pid_is_fio
 
 # Primes and all different, see fio.py.
 IOS = (1009, 1201, 1409, 1601)
 SOFT_INTERRUPT, TIMER = 1, 2
-# On a preemptible kernel a task that is preempted inside a program at the wrong moment keeps another one on its processor
-# from running it: hence one task on each. (Seen with two: 70 of 30,000 requests without a latency.)
+# On a preemptible kernel a task that is preempted inside a program keeps others on its processor from running it: hence one
+# task on each, see test_preempted.py for more.
 MOST_MISSED = 0.01
-
-
-@pytest.fixture
-def null_devices(traceable, cleanup):
-    """Loads null_blk with two devices of so many queues."""
-    def load(**parameters):
-        if not os.environ.get("WHYSTALL_VM"):
-            pytest.skip("loads a module: in the virtual machine only")
-        assert os.cpu_count() >= 4
-        given = {"nr_devices": 2, "gb": 1, "queue_mode": 2, "submit_queues": 4, "hw_queue_depth": 128,
-                 "completion_nsec": 50000, **parameters}
-        subprocess.run(["modprobe", "null_blk", *(f"{key}={value}" for key, value in given.items())],
-                       check=True)
-        cleanup.callback(subprocess.run, ["modprobe", "-r", "null_blk"], check=True)
-        return [BlockDevice(name, f"/dev/{name}", cleanup) for name in ("nullb0", "nullb1")]
-    return load
 
 
 def pinned(folder, target, **options):
     """fio with four jobs, each on a processor of its own, that read and write."""
+    assert os.cpu_count() >= 4
     return Fio(folder, target, **{"engine": "libaio", "rw": "randrw", "ios": IOS, "iodepth": 32,
                                   "cpus_allowed": "0-3", "cpus_allowed_policy": "split", **options})
 
