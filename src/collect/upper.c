@@ -92,9 +92,8 @@ bool upper_look(struct upper_watch *watch, const struct device_choices *choices)
 
 	watch->events = read_number("/sys/kernel/uevent_seqnum");
 	if (!before || watch->events != before || watch->empty_count > WATCHED_EMPTY)
-		return list_all(watch, choices);
-	for (size_t i = 0; i < watch->empty_count; i++)
-		if (has_size(watch->empty[i]))
-			return true;
-	return false;
+		watch->found = list_all(watch, choices);
+	for (size_t i = 0; !watch->found && i < watch->empty_count; i++)
+		watch->found = has_size(watch->empty[i]);
+	return watch->found;
 }

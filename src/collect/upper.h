@@ -13,6 +13,7 @@ struct upper_watch {
 	uint32_t empty
 		[WATCHED_EMPTY]; /* those without a size: when a zram gets one no event tells it */
 	size_t empty_count;      /* may be more than are kept */
+	bool found;
 };
 
 /*
