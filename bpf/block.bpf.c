@@ -113,15 +113,16 @@ __noinline int inflight_spill(struct inflight *new)
  * When Q is, or 0 if the kernel will note the same right after this: that saves reading the clock, a third of what a
  * request costs. It will, if it did so for the last request of the same place (device, queue and tag).
  */
-static __always_inline u64 q_clock(const struct inflight *e, bool flush)
+static __always_inline u64 q_clock(const struct inflight *e, bool exact)
 {
-	if (e->stamps && !flush && stamps_are_exact(bpf_get_current_task_btf()))
-		return 0;
-	return bpf_ktime_get_ns();
+	return e->stamps && exact ? 0 : bpf_ktime_get_ns();
 }
 
-/* Enter a request; `q_ns` 0: it starts now. `index` is its place, inflight_index(). */
-static __always_inline void inflight_add(u32 index, struct inflight *new)
+/*
+ * Enter a request; `q_ns` 0: it starts now, `exact`: the kernel's stamp would be exact. `index` is its place,
+ * inflight_index().
+ */
+static __always_inline void inflight_add(u32 index, struct inflight *new, bool exact)
 {
 	struct inflight *e = bpf_map_lookup_elem(&inflight, &index);
 	u64 address = new->request;
@@ -134,7 +135,7 @@ static __always_inline void inflight_add(u32 index, struct inflight *new)
 		inflight_catch_up(e);
 	if (before == 0 || before == address) {
 		e->beside = row_start(new->row);
-		e->q_ns = new->q_ns ? new->q_ns : q_clock(e, new->flush);
+		e->q_ns = new->q_ns ? new->q_ns : q_clock(e, exact);
 		e->d_ns = new->d_ns;
 		e->row = new->row;
 		e->bytes = new->bytes;
@@ -172,6 +173,8 @@ TRACE_THRICE("block_io_start", block_start, struct request *rq)
 	u32 index = inflight_index(rq, disk);
 	struct bio *bio = rq->bio;
 	u32 op = op_of(rq->cmd_flags, bytes);
+	struct task_struct *current = bpf_get_current_task_btf();
+	bool exact = stamps_are_exact(current);
 	struct inflight new = {};
 
 	/* Pointers are loaded once, before the ways part, see inflight_index_rare(). */
@@ -180,13 +183,13 @@ TRACE_THRICE("block_io_start", block_start, struct request *rq)
 	if (op == IO_OPS || !disk || (again && is_started(rq, index)))
 		return 0;
 	new.request = (u64)rq;
-	new.row = row_of_submitter(bio, bio->bi_opf, is_direct(bio->bi_flags),
+	new.row = row_of_submitter(current, bio, bio->bi_opf, is_direct(bio->bi_flags),
 				   device_shown(disk, rq->__sector, bio, op), op);
 	if (new.row == ROW_IGNORED)
 		return 0;
 	new.bytes = bytes;
 	new.flush = op == IO_FLUSH;
-	inflight_add(index, &new);
+	inflight_add(index, &new, exact && !new.flush);
 	return 0;
 }
 
@@ -206,7 +209,8 @@ static __always_inline int bio_enter(struct bio *bio, u64 q_ns)
 	if (op == IO_OPS || !number)
 		return 0;
 	device = device_shown(number, BPF_CORE_READ(bio, bi_iter.bi_sector), bio, op);
-	entry.row = row_of_submitter(bio, opf, is_direct(BPF_CORE_READ(bio, bi_flags)), device, op);
+	entry.row = row_of_submitter(bpf_get_current_task_btf(), bio, opf,
+				     is_direct(BPF_CORE_READ(bio, bi_flags)), device, op);
 	if (entry.row == ROW_IGNORED)
 		return 0;
 	if (bpf_map_update_elem(&bios, &address, &entry, BPF_ANY))
@@ -302,7 +306,7 @@ static long step_take_over(u32 index, struct bio_walk *walk)
 		};
 
 		bpf_map_delete_elem(&bios, &address);
-		inflight_add(walk->index, &new);
+		inflight_add(walk->index, &new, false);
 		return 1;
 	}
 	walk->bio = BPF_CORE_READ(bio, bi_next);

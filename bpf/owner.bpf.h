@@ -142,9 +142,9 @@ u32 owner_of_process(u64 leader);
 bool task_enter(void);
 
 /* The current thread with its owner, if that is known and holds. */
-static __always_inline struct task *task_known(void)
+static __always_inline struct task *task_known(struct task_struct *current)
 {
-	struct task *task = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), NULL, 0);
+	struct task *task = bpf_task_storage_get(&tasks, current, NULL, 0);
 
 	return task && (task->owner != OWNER_OUTSIDE || task->epoch == membership_epoch) ? task :
 											   NULL;
@@ -153,11 +153,12 @@ static __always_inline struct task *task_known(void)
 /* The current thread with its owner; NULL for a kernel thread, or if the kernel has no memory. */
 static __always_inline struct task *task_current(void)
 {
-	struct task *task = task_known();
+	struct task_struct *current = bpf_get_current_task_btf();
+	struct task *task = task_known(current);
 
 	if (task || !task_enter())
 		return task;
-	return bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), NULL, 0);
+	return bpf_task_storage_get(&tasks, current, NULL, 0);
 }
 
 #endif

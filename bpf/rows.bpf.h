@@ -111,8 +111,8 @@ static __always_inline u32 row_of_task(struct task *task, struct io_key *key)
  * The row that a bio is charged to, decided in its submitter's context; `device` 0: to none. Only what most
  * bios pass is here.
  */
-static __always_inline u32 row_of_submitter(struct bio *bio, u32 opf, bool direct, u32 device,
-					    u32 op)
+static __always_inline u32 row_of_submitter(struct task_struct *current, struct bio *bio, u32 opf,
+					    bool direct, u32 device, u32 op)
 {
 	struct io_key key = { .device = device, .op = op };
 	struct task *task;
@@ -122,7 +122,7 @@ static __always_inline u32 row_of_submitter(struct bio *bio, u32 opf, bool direc
 		return ROW_IGNORED;
 	if (upper_attached)
 		key.lower = is_lower(address_of(bio));
-	task = task_known();
+	task = task_known(current);
 	if (task && !is_swap_write(op, opf)) {
 		key.owner = task->owner;
 		row = row_of_task(task, &key);

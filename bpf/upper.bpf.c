@@ -40,7 +40,8 @@ TRACE_TWICE("block_bio_queue", upper_start, struct bio *bio)
 	    (again && bpf_map_lookup_elem(&upper_bios, &address)))
 		return 0;
 	device = device_shown(disk, bio->bi_iter.bi_sector, bio, op);
-	entry.row = row_of_submitter(bio, bio->bi_opf, is_direct(bio->bi_flags), device, op);
+	entry.row = row_of_submitter(bpf_get_current_task_btf(), bio, bio->bi_opf,
+				     is_direct(bio->bi_flags), device, op);
 	if (entry.row == ROW_IGNORED)
 		return 0;
 	entry.q_ns = bpf_ktime_get_ns();
