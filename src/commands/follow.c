@@ -47,13 +47,24 @@ static void read_limits_again(struct follow *follow, struct limits *known)
 	*known = limits;
 }
 
+/* Has it a thread that lives? Its first one may have ended before the others. */
+static bool is_living(const struct loop *last, pid_t pid)
+{
+	ssize_t first = loop_find_thread(last, pid);
+
+	if (first >= 0 && last->threads[first].pid == pid && !last->threads[first].ended)
+		return true;
+	for (size_t i = 0; i < last->thread_count; i++)
+		if (last->threads[i].pid == pid && !last->threads[i].ended)
+			return true;
+	return false;
+}
+
 static bool is_living_trainer(const struct follow *follow, pid_t pid)
 {
 	const struct role *role = roles_of(&follow->roles, pid);
-	ssize_t thread = loop_find_thread(&follow->last, pid);
 
-	return role && role->trainer_pid == pid && thread >= 0 &&
-	       !follow->last.threads[thread].ended;
+	return role && role->trainer_pid == pid && is_living(&follow->last, pid);
 }
 
 /* Of trainers that are new, as long as there is room: more than are judged are not looked at. */

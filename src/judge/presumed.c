@@ -538,13 +538,14 @@ int presumed_view(struct loop *view, const struct loop *part, const struct presu
 	if (!presumed->seen->looks)
 		return 0;
 	view->edge_count = 0;
-	/* A thread works for one loop at most. */
+	/* A thread works for one loop at most. One whose ID was another's before is there twice. */
 	view->edges =
 		scratch_take(presumed->scratch, 3 * view->thread_count + 1, sizeof(*view->edges));
 	if (!view->edges)
 		return -ENOMEM;
 	for (size_t i = 0; i < view->thread_count; i++)
-		add_edges_of(&b, &view->threads[i]);
+		if (!i || view->threads[i].tid != view->threads[i - 1].tid)
+			add_edges_of(&b, &view->threads[i]);
 	sort_in_place(view->edges, view->edge_count, sizeof(*view->edges), by_pair);
 	return 0;
 }

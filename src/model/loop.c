@@ -91,7 +91,7 @@ static void add_edge(void *to, const void *from)
 	x->waits += y->waits;
 }
 
-/* An array of a loop: sorted, and each element once. */
+/* An array of a loop: sorted. Added to a sum each element is there once, also where a part has it twice. */
 struct kind {
 	size_t size;
 	int (*order)(const void *, const void *);
@@ -111,6 +111,8 @@ static size_t count_new(const struct kind *kind, const char *array, size_t count
 	for (size_t i = 0; i < more_count; i++) {
 		const char *next = more + i * kind->size;
 
+		if (i && kind->order(next - kind->size, next) == 0)
+			continue;
 		while (at < count && kind->order(array + at * kind->size, next) < 0)
 			at++;
 		found += at == count || kind->order(array + at * kind->size, next) != 0;
@@ -128,11 +130,17 @@ static void move(const struct kind *kind, char *array, size_t to, size_t from)
 static void merge_into(const struct kind *kind, char *array, size_t count, size_t total,
 		       const char *more, size_t more_count)
 {
+	const size_t end = total;
+
 	while (more_count) {
 		const char *next = more + --more_count * kind->size;
 
 		while (count && kind->order(array + (count - 1) * kind->size, next) > 0)
 			move(kind, array, --total, --count);
+		if (total < end && kind->order(array + total * kind->size, next) == 0) {
+			kind->add(array + total * kind->size, next);
+			continue;
+		}
 		total--;
 		if (count && kind->order(array + (count - 1) * kind->size, next) == 0) {
 			move(kind, array, total, --count);

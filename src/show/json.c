@@ -8,7 +8,10 @@
 
 #include "base/text.h"
 
-/* Of the object that is being built, since jansson does not tell which one it takes memory for. */
+/*
+ * Of the object that is being built, since jansson does not tell which one it takes memory for. None where jansson keeps some
+ * of it for later objects: its own conversion of numbers does, from 2.15 on.
+ */
 static struct scratch *memory;
 
 static void *take(size_t size)
@@ -24,6 +27,8 @@ static void give_back(void *taken)
 
 void json_begin(struct json_builder *b, struct scratch *scratch)
 {
+	if (jansson_version_cmp(2, 15, 0) >= 0)
+		scratch = NULL;
 	*b = (struct json_builder){ .scratch = scratch };
 	if (scratch)
 		b->mark = scratch_mark(scratch);
