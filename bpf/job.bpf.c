@@ -64,6 +64,12 @@ static __always_inline bool name_selected(struct task_struct *leader)
 	return glob_matches(&config_glob_table, comm, COMM_LEN);
 }
 
+/* Was it asked for by its PID? That can be another process's later. */
+static __always_inline bool pid_selected(u32 pid)
+{
+	return attaching && bpf_map_lookup_elem(&target_pids, &pid);
+}
+
 /* Was the process asked for itself? */
 __noinline bool process_selected(u64 address)
 {
@@ -72,8 +78,7 @@ __noinline bool process_selected(u64 address)
 
 	if (!pid)
 		return false; /* not in whystall's PID namespace: it could not be shown */
-	return bpf_map_lookup_elem(&target_pids, &pid) || name_selected(leader) ||
-	       task_in_cgroup(address);
+	return pid_selected(pid) || name_selected(leader) || task_in_cgroup(address);
 }
 
 /* Is one of the process's ancestors of the job, or asked for? Looked at only while attaching. */
@@ -94,7 +99,7 @@ static long step_ancestor(u32 index, struct ancestor_walk *walk)
 	pid = visible_pid(leader);
 	walk->leader = leader;
 	walk->selected = owner_find(tgid, BPF_CORE_READ(leader, start_boottime)) != OWNER_UNKNOWN ||
-			 bpf_map_lookup_elem(&target_pids, &pid);
+			 pid_selected(pid);
 	return walk->selected;
 }
 
@@ -503,8 +508,8 @@ TRACE_THRICE("sched_process_exit", job_exit, struct task_struct *t)
 }
 
 /* -c: a process moves into the cgroup and belongs to the job from now on, also if it leaves again. */
-TRACE_TWICE("cgroup_attach_task", job_cgroup_attach, struct cgroup *cgroup, const char *path,
-	    struct task_struct *t)
+TRACE_TWICE_BY(ctx[2], "cgroup_attach_task", job_cgroup_attach, struct cgroup *cgroup,
+	       const char *path, struct task_struct *t)
 {
 	struct task_struct *leader = BPF_CORE_READ(t, group_leader);
 	u32 known = owner_find(BPF_CORE_READ(leader, tgid), BPF_CORE_READ(leader, start_boottime));

@@ -183,7 +183,8 @@ int BPF_PROG(ledger_wakeup, struct task_struct *t)
 }
 
 /* The current thread has a page fault in a mapped file; if it has to wait, it is for this one. */
-TRACE_TWICE("mm_filemap_fault", page_faulted, struct address_space *mapping)
+TRACE_TWICE_BY(bpf_get_current_task(), "mm_filemap_fault", page_faulted,
+	       struct address_space *mapping)
 {
 	struct task_struct *t = bpf_get_current_task_btf();
 	struct task *task = bpf_task_storage_get(&tasks, t, NULL, 0);

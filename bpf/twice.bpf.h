@@ -23,7 +23,7 @@
 /* In the low bits of a note, which are 0 in an address: the program that made it. */
 enum { PROGRAM_MASK = 7 };
 
-/* The event that was done last on this CPU, by the address that is its first argument; 0: none that is still to pass a program. */
+/* The event that was done last on this CPU, by its address; 0: none that is still to pass a program. */
 static __always_inline volatile u64 *program_done(enum twice tracepoint)
 {
 	u32 index = tracepoint;
@@ -51,24 +51,29 @@ static __always_inline bool is_done_before(u64 note, u64 event, u32 program)
  * BPF_PROG does one; TRACE_THRICE `name##_third` too. The body is told whether it is in the first. If not, it may still
  * come after one that was complete, when another task's note has replaced its own, and must then change nothing.
  *
+ * An event is known by the address that is its first argument. TRACE_TWICE_BY(event, tracepoint, ...) has another one, where
+ * several tasks can pass at the same time with the same first argument.
+ *
  * RAW_TWICE(name, arguments...) is for several tracepoints with the same arguments, which are addresses.
  */
-#define TRACE_TWICE(tracepoint, name, args...) TWICE("tp_btf/" tracepoint, name, args)
+#define TRACE_TWICE(tracepoint, name, args...) TWICE("tp_btf/" tracepoint, ctx[0], name, args)
+#define TRACE_TWICE_BY(event, tracepoint, name, args...) \
+	TWICE("tp_btf/" tracepoint, event, name, args)
 #define TRACE_THRICE(tracepoint, name, args...) THRICE("tp_btf/" tracepoint, name, args)
-#define RAW_TWICE(name, args...) TWICE("raw_tp", name, args)
+#define RAW_TWICE(name, args...) TWICE("raw_tp", ctx[0], name, args)
 
-#define TWICE(section, name, args...)                      \
-	FIRST_PROGRAM(section, name, args)                 \
-	NEXT_PROGRAM(section, name, _again, 1, true, args) \
+#define TWICE(section, event, name, args...)                      \
+	FIRST_PROGRAM(section, event, name, args)                 \
+	NEXT_PROGRAM(section, event, name, _again, 1, true, args) \
 	static __always_inline int name##_body(bool again, unsigned long long *ctx, ##args)
 
-#define THRICE(section, name, args...)                      \
-	FIRST_PROGRAM(section, name, args)                  \
-	NEXT_PROGRAM(section, name, _again, 1, false, args) \
-	NEXT_PROGRAM(section, name, _third, 2, true, args)  \
+#define THRICE(section, name, args...)                              \
+	FIRST_PROGRAM(section, ctx[0], name, args)                  \
+	NEXT_PROGRAM(section, ctx[0], name, _again, 1, false, args) \
+	NEXT_PROGRAM(section, ctx[0], name, _third, 2, true, args)  \
 	static __always_inline int name##_body(bool again, unsigned long long *ctx, ##args)
 
-#define FIRST_PROGRAM(section, name, args...)                                                \
+#define FIRST_PROGRAM(section, event, name, args...)                                         \
 	static __always_inline int name##_body(bool again, unsigned long long *ctx, ##args); \
 	SEC(section) int name(unsigned long long *ctx)                                       \
 	{                                                                                    \
@@ -78,27 +83,27 @@ static __always_inline bool is_done_before(u64 note, u64 event, u32 program)
 			*done = 0;                                                           \
 		TWICE_CALL(name##_body, false, ##args);                                      \
 		if (done)                                                                    \
-			*done = ctx[0];                                                      \
+			*done = (event);                                                     \
 		return 0;                                                                    \
 	}
 
-#define NEXT_PROGRAM(section, name, suffix, program, last, args...) \
-	SEC("?" section) int name##suffix(unsigned long long *ctx)  \
-	{                                                           \
-		volatile u64 *done = program_done(TWICE_##name);    \
-                                                                    \
-		if (!done)                                          \
-			return 0;                                   \
-		if (is_done_before(*done, ctx[0], program)) {       \
-			if (last)                                   \
-				*done = 0;                          \
-			return 0;                                   \
-		}                                                   \
-		*done = 0;                                          \
-		TWICE_CALL(name##_body, true, ##args);              \
-		if (!last)                                          \
-			*done = ctx[0] + (program);                 \
-		return 0;                                           \
+#define NEXT_PROGRAM(section, event, name, suffix, program, last, args...) \
+	SEC("?" section) int name##suffix(unsigned long long *ctx)         \
+	{                                                                  \
+		volatile u64 *done = program_done(TWICE_##name);           \
+                                                                           \
+		if (!done)                                                 \
+			return 0;                                          \
+		if (is_done_before(*done, event, program)) {               \
+			if (last)                                          \
+				*done = 0;                                 \
+			return 0;                                          \
+		}                                                          \
+		*done = 0;                                                 \
+		TWICE_CALL(name##_body, true, ##args);                     \
+		if (!last)                                                 \
+			*done = (event) + (program);                       \
+		return 0;                                                  \
 	}
 
 #endif

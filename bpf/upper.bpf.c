@@ -56,7 +56,8 @@ TRACE_TWICE("block_bio_queue", upper_start, struct bio *bio)
 }
 
 /* C: the bio and all that it was split into are done. */
-TRACE_TWICE("block_bio_complete", upper_complete, struct request_queue *queue, struct bio *bio)
+TRACE_TWICE_BY(ctx[1], "block_bio_complete", upper_complete, struct request_queue *queue,
+	       struct bio *bio)
 {
 	if (upper_bios_now)
 		upper_end(address_of(bio), bio->bi_status != 0);

@@ -243,16 +243,20 @@ static int read_owners_and_threads(struct bpf_maps *maps, struct sample *sample)
 
 /*
  * Bios whose start BPF did not see: the kernel did not run the program, and says how often. Where there
- * is a second one, that is asked: it steps in for the first.
+ * is a second one, it has skipped both for each of them.
  */
 static uint64_t missed_starts(const struct bpf_maps *maps)
 {
 	const struct whystall_bpf *skel = maps->skel;
+	uint64_t first, second;
 
 	if (!skel->bss->upper_attached)
 		return 0;
-	return skipped_runs(skel->rodata->config_preemptible ? skel->progs.upper_start_again :
-							       skel->progs.upper_start);
+	first = skipped_runs(skel->progs.upper_start);
+	if (!skel->rodata->config_preemptible)
+		return first;
+	second = skipped_runs(skel->progs.upper_start_again);
+	return first < second ? first : second;
 }
 
 static int read_concurrency(struct bpf_maps *maps, struct sample *sample)
@@ -602,7 +606,7 @@ static int mark_upper(void *context, const void *key, const void *value)
 	return mark_row(context, upper.row);
 }
 
-/* Mark the rows that requests in flight still point to. Bios first: they become requests. */
+/* Mark the rows that requests in flight still point to. Bios first, which become requests, and again: what is merged becomes one. */
 static int mark_busy(struct bpf_maps *maps, struct busy_rows *rows)
 {
 	const struct inflight *table = maps->inflight;
@@ -617,7 +621,7 @@ static int mark_busy(struct bpf_maps *maps, struct busy_rows *rows)
 	for (uint32_t i = 0; i < entries; i++)
 		if (table[i].request)
 			mark_row(rows, table[i].row);
-	return err;
+	return err ? err : batch_read(&maps->batch, maps->skel->maps.bios, mark_bio, rows);
 }
 
 /*
@@ -668,7 +672,7 @@ static int give_back_rows(struct bpf_maps *maps, struct fault *fault)
 static const uint64_t exit_age_ns = 1000000000;
 
 struct exited_owner {
-	uint64_t end_boot_ns;
+	uint64_t start_boot_ns, end_boot_ns;
 	uint32_t index;
 };
 
@@ -744,6 +748,7 @@ static void owned_rows_free(struct owned_rows *rows)
 {
 	free(rows->first);
 	free(rows->next);
+	*rows = (struct owned_rows){ 0 };
 }
 
 static int owned_rows_list(struct owned_rows *rows, struct bpf_maps *maps)
@@ -767,19 +772,14 @@ static int owned_rows_list(struct owned_rows *rows, struct bpf_maps *maps)
 	return 0;
 }
 
-/*
- * Take the rows of an exited process out of BPF's reach; they are given back at the next call. A
- * process without any rows left gives its own place back. Returns how many rows were retired.
- */
-static int retire(struct bpf_maps *maps, const struct owned_rows *owned, uint32_t index,
-		  struct fault *fault)
+/* Take the rows of an exited process out of BPF's reach; they are given back at the next call. Returns how many. */
+static int retire_rows(struct bpf_maps *maps, const struct owned_rows *owned, uint32_t index,
+		       struct fault *fault)
 {
 	int keys = bpf_map__fd(maps->skel->maps.row_by_key);
-	int free_owners = bpf_map__fd(maps->skel->maps.free_owners);
-	int rows = 0, retired = 0;
+	int retired = 0;
 
 	for (uint32_t i = owned->first[index]; i; i = owned->next[i]) {
-		rows++;
 		if (maps->retired[i])
 			continue;
 		if (bpf_map_delete_elem(keys, &maps->rows[i].key) && errno != ENOENT)
@@ -788,18 +788,52 @@ static int retire(struct bpf_maps *maps, const struct owned_rows *owned, uint32_
 		maps->retired_count++;
 		retired++;
 	}
-	if (rows)
-		return retired;
+	return retired;
+}
+
+static int give_back_owner(struct bpf_maps *maps, uint32_t index, struct fault *fault)
+{
+	struct owner *o = &maps->owners[index];
+
 	for (int i = 0; i < LEDGER_STATES; i++) {
-		maps->owners[OWNER_EXITED].ended_ns[i] += maps->owners[index].ended_ns[i];
-		maps->owners[OWNER_EXITED].ended_waiting_ns[i] +=
-			maps->owners[index].ended_waiting_ns[i];
+		maps->owners[OWNER_EXITED].ended_ns[i] += o->ended_ns[i];
+		maps->owners[OWNER_EXITED].ended_waiting_ns[i] += o->ended_waiting_ns[i];
 	}
-	memset(&maps->owners[index], 0, sizeof(maps->owners[index]));
+	memset(o, 0, sizeof(*o));
 	maps->exited_processes++;
-	if (bpf_map_update_elem(free_owners, NULL, &index, BPF_ANY))
+	if (bpf_map_update_elem(bpf_map__fd(maps->skel->maps.free_owners), NULL, &index, BPF_ANY))
 		return fault_set(fault, -errno, "cannot give back a process: %s", strerror(errno));
 	return 0;
+}
+
+/*
+ * Exited processes without rows give their places back. What one wrote may be written back at this moment, and get a row: from
+ * when `start_boot_ns` is 0 BPF finds it no more, and then the rows are listed once again.
+ */
+static int give_back_owners(struct bpf_maps *maps, struct exited_owner *list, size_t count,
+			    struct fault *fault)
+{
+	struct owned_rows owned = { 0 };
+	int err;
+
+	for (size_t i = 0; i < count; i++) {
+		__u64 *start_boot_ns = &maps->owners[list[i].index].start_boot_ns;
+
+		list[i].start_boot_ns = __atomic_exchange_n(start_boot_ns, 0, __ATOMIC_SEQ_CST);
+	}
+	err = count ? owned_rows_list(&owned, maps) : 0;
+	if (err)
+		fault_set(fault, err, "out of memory");
+	for (size_t i = 0; i < count; i++) {
+		uint32_t index = list[i].index;
+
+		if (err || owned.first[index])
+			maps->owners[index].start_boot_ns = list[i].start_boot_ns;
+		else
+			err = give_back_owner(maps, index, fault);
+	}
+	owned_rows_free(&owned);
+	return err;
 }
 
 /* Rows in use, without those reserved for the fixed owners and those on their way out. */
@@ -827,6 +861,7 @@ static int make_room(struct bpf_maps *maps, struct fault *fault)
 	uint32_t max_owners = maps->max_owners / 4 * 3, rows, owners;
 	struct exited_owner *list;
 	struct owned_rows owned;
+	size_t leaving = 0;
 	ssize_t count;
 	int err;
 
@@ -850,14 +885,20 @@ static int make_room(struct bpf_maps *maps, struct fault *fault)
 		owned_rows_free(&owned);
 		return fault_set(fault, -ENOMEM, "out of memory");
 	}
-	for (ssize_t i = 0; i < count && (rows > maps->max_keys_used || owners > max_owners); i++) {
-		err = retire(maps, &owned, list[i].index, fault);
+	for (ssize_t i = 0; i < count && (rows > maps->max_keys_used || owners > max_owners);
+	     i++, owners--) {
+		if (!owned.first[list[i].index]) {
+			list[leaving++] = list[i];
+			continue;
+		}
+		err = retire_rows(maps, &owned, list[i].index, fault);
 		if (err < 0)
 			break;
 		rows -= at_most((uint32_t)err, rows);
-		owners--;
 	}
 	owned_rows_free(&owned);
+	if (err >= 0)
+		err = give_back_owners(maps, list, leaving, fault);
 	free(list);
 	return err < 0 ? err : 0;
 }

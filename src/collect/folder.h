@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-/* Call `each` for the names in a folder, "." and ".." too, until it returns false. One that cannot be read has none. */
-void folder_each(const char *path, bool (*each)(void *context, const char *name), void *context);
+/* Call `each` for the names in a folder, "." and ".." too, until it returns false. Returns 0, or what kept it from reading on. */
+int folder_each(const char *path, bool (*each)(void *context, const char *name), void *context);
 
 #endif

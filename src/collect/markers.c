@@ -632,7 +632,8 @@ static int look_at_due(struct markers *markers, const struct bpf_maps *maps, uin
 		const struct owner *o = &maps->owners[i];
 
 		if (markers->read_bytes > enough_bytes || markers->waited_ns > enough_wait_ns) {
-			next = first + n;
+			if (next == first)
+				next = first + n;
 			break;
 		}
 		if (o->kind != OWNER_PROCESS || o->end_boot_ns ||

@@ -115,6 +115,6 @@ size_t nbd_find(struct nbd list[MAX_NBD], const char *sys, const char *proc)
 	char path[PATH_MAX];
 
 	snprintf(path, sizeof(path), "%s/block", sys);
-	folder_each(path, list_one, &listing);
+	(void)folder_each(path, list_one, &listing); /* none where there are none */
 	return listing.count;
 }

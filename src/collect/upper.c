@@ -82,7 +82,8 @@ static bool list_all(struct upper_watch *watch, const struct device_choices *cho
 	struct listing listing = { .watch = watch, .choices = choices };
 
 	watch->empty_count = 0;
-	folder_each("/sys/block", list_one, &listing);
+	if (folder_each("/sys/block", list_one, &listing))
+		watch->events = 0;
 	return listing.found;
 }
 
