@@ -19,6 +19,7 @@ STEADY = """
 import os, sys, threading, time
 r, w = os.pipe()
 if os.fork() == 0:
+    os.close(w)
     while os.read(r, 1):
         pass
     os._exit(0)

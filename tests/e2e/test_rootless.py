@@ -205,7 +205,7 @@ def test_fork_storm(rootless, data, public_folder, dropped, spawn):
     log = public_folder / "log"
     program = public_folder / "fork_storm"
     shutil.copy(helpers.workload("fork_storm")[0], program)
-    child = spawn(program, "churn", data, log, "4000", **dropped)
+    child = spawn(program, "churn", data, log, "100000", **dropped)
     tracer = rootless.attach("-p", str(child.pid), "-i", "20ms")
     time.sleep(2)
     report = tracer.report(signal.SIGINT)
