@@ -508,8 +508,8 @@ TRACE_THRICE("sched_process_exit", job_exit, struct task_struct *t)
 }
 
 /* -c: a process moves into the cgroup and belongs to the job from now on, also if it leaves again. */
-TRACE_TWICE_BY(ctx[2], "cgroup_attach_task", job_cgroup_attach, struct cgroup *cgroup,
-	       const char *path, struct task_struct *t)
+TRACE_TWICE("cgroup_attach_task", job_cgroup_attach, struct cgroup *cgroup, const char *path,
+	    struct task_struct *t)
 {
 	struct task_struct *leader = BPF_CORE_READ(t, group_leader);
 	u32 known = owner_find(BPF_CORE_READ(leader, tgid), BPF_CORE_READ(leader, start_boottime));
