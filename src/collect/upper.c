@@ -59,7 +59,6 @@ static uint32_t upper_of(const char *name, const struct device_choices *choices)
 struct listing {
 	struct upper_watch *watch;
 	const struct device_choices *choices;
-	bool found;
 };
 
 static bool list_one(void *context, const char *name)
@@ -68,23 +67,23 @@ static bool list_one(void *context, const char *name)
 	struct upper_watch *watch = listing->watch;
 	uint32_t device = upper_of(name, listing->choices);
 
-	listing->found = device && has_size(device);
-	if (device && !listing->found) {
+	watch->found = device && has_size(device);
+	if (device && !watch->found) {
 		if (watch->empty_count < WATCHED_EMPTY)
 			watch->empty[watch->empty_count] = device;
 		watch->empty_count++;
 	}
-	return !listing->found;
+	return !watch->found;
 }
 
-static bool list_all(struct upper_watch *watch, const struct device_choices *choices)
+static void list_all(struct upper_watch *watch, const struct device_choices *choices)
 {
 	struct listing listing = { .watch = watch, .choices = choices };
 
 	watch->empty_count = 0;
+	watch->found = false;
 	if (folder_each("/sys/block", list_one, &listing))
 		watch->events = 0;
-	return listing.found;
 }
 
 bool upper_look(struct upper_watch *watch, const struct device_choices *choices)
@@ -93,7 +92,7 @@ bool upper_look(struct upper_watch *watch, const struct device_choices *choices)
 
 	watch->events = read_number("/sys/kernel/uevent_seqnum");
 	if (!before || watch->events != before || watch->empty_count > WATCHED_EMPTY)
-		watch->found = list_all(watch, choices);
+		list_all(watch, choices);
 	for (size_t i = 0; !watch->found && i < watch->empty_count; i++)
 		watch->found = has_size(watch->empty[i]);
 	return watch->found;
